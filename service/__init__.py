@@ -1,0 +1,1 @@
+"""Turns events into jobs; never touches Git, never renders, never syncs."""

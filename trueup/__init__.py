@@ -1,0 +1,3 @@
+"""Trueup keeps Kubernetes clusters true to Git."""
+
+__version__ = "0.1.0"

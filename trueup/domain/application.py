@@ -1,0 +1,148 @@
+"""The Application as the reconciler sees it: parsed once at the border, immutable from there on.
+
+Field names follow `argoproj.io/v1alpha1`; `trueup.clients.applications` does the reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trueup.domain.resource import ResourceKey
+
+HOME_SERVER = "https://kubernetes.default.svc"
+HOME_NAME = "in-cluster"
+RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
+REFRESH_ANNOTATION = "argocd.argoproj.io/refresh"
+SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
+
+SyncStatus = Literal["Synced", "OutOfSync", "Unknown"]
+Refresh = Literal["normal", "hard"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ApplicationId:
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> ApplicationId:
+        namespace, _, name = text.partition("/")
+        return cls(namespace, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Which files of a plain-YAML directory are manifests; globs know `{a,b}` as in Argo CD."""
+
+    recurse: bool = False
+    include: str = ""
+    exclude: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    repo_url: str
+    #: Relative to the repository's root, without leading or trailing slash; empty is the root.
+    path: str
+    #: What is followed: a branch, tag or full SHA. `HEAD` where the Application says nothing.
+    target_revision: str
+    directory: Directory = Directory()
+
+
+@dataclass(frozen=True, slots=True)
+class Automated:
+    prune: bool = False
+    self_heal: bool = False
+    allow_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`limit` 0 never retries, -1 always does; the n-th wait is min(maximum, duration · factor^n)."""
+
+    limit: int = 0
+    duration_seconds: float = 5.0
+    factor: float = 2.0
+    duration_seconds_max: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """The `syncOptions` that change what a sync does; the rest are refused or are what Trueup does anyway."""
+
+    create_namespace: bool = False
+    prune: bool = True
+    validate: bool = True
+    fail_on_shared_resource: bool = False
+    prune_propagation_policy: Literal["foreground", "background", "orphan"] = "foreground"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A sync that somebody asked for through the Application's `operation` field."""
+
+    #: None follows the Application's target revision.
+    revision: str | None = None
+    prune: bool = False
+    dry_run: bool = False
+    #: Empty means every object.
+    resources: tuple[ResourceKey, ...] = ()
+    initiated_by: str = ""
+    #: The retry policy stated with the operation; None leaves it to the Application's.
+    retry: RetryPolicy | None = None
+    #: The object as it stood in the Application, kept for `status.operationState.operation`.
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    id: ApplicationId
+    uid: str
+    resource_version: str
+    project: str
+    source: Source
+    #: Server URL as written, or "" where the destination is given by name.
+    server: str
+    #: Cluster name as written, or "".
+    cluster: str
+    #: The namespace for objects that name none.
+    namespace: str
+    automated: Automated | None
+    options: SyncOptions
+    retry: RetryPolicy
+    history_limit: int
+    operation: Operation | None
+    refresh: Refresh | None
+    deleting: bool
+    finalizers: tuple[str, ...]
+    skip_reconcile: bool
+    #: Every sentence that says why this Application is refused; empty for a good one.
+    refusals: tuple[str, ...]
+    #: The whole object as read: unknown fields included, for status patches and comparison.
+    raw: Mapping[str, Any]
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        return self.raw.get("status") or {}
+
+    @property
+    def revision(self) -> str:
+        """What it was last compared at, empty if never."""
+        return str((self.status.get("sync") or {}).get("revision") or "")
+
+    @property
+    def inventory(self) -> tuple[ResourceKey, ...]:
+        """What the application owns: `status.resources`."""
+        return tuple(
+            ResourceKey(r.get("group") or "", r.get("kind") or "", r.get("namespace") or "", r.get("name") or "")
+            for r in self.status.get("resources") or ()
+        )
+
+    @property
+    def is_home_cluster(self) -> bool:
+        return self.server == HOME_SERVER or self.cluster == HOME_NAME

@@ -1,0 +1,111 @@
+"""What waits in Redis: where to look, never what is true.
+
+A job names one repository or one application. Events that arrive while it waits are joined into
+it; events that arrive while it runs cause exactly one more run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+from trueup.domain.application import ApplicationId
+
+JOB_VERSION = 1
+#: A scope with more members than this becomes "everything".
+SCOPE_MEMBERS_MAX = 500
+
+JobKind = Literal["repository", "application"]
+
+
+class Priority(IntEnum):
+    """Manual requests overtake drift, drift overtakes push, push overtakes sweep."""
+
+    MANUAL = 0
+    DRIFT = 1
+    PUSH = 2
+    SWEEP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The part that an event points at; None is everything.
+
+    For a repository job the members are application ids to look at whatever the commits changed;
+    for an application job they are ResourceKeys.
+    """
+
+    members: frozenset[str] | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        return self.members is None
+
+    def union(self, other: Scope) -> Scope:
+        if self.members is None or other.members is None:
+            return EVERYTHING
+        joined = self.members | other.members
+        return Scope(joined) if len(joined) <= SCOPE_MEMBERS_MAX else EVERYTHING
+
+
+EVERYTHING = Scope(None)
+NOTHING_MORE = Scope(frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    kind: JobKind
+    #: A repository's normalised URL, or `namespace/name` of an application.
+    subject: str
+    scope: Scope
+    priority: Priority
+    #: How long it must wait at the least, from the moment it is enqueued.
+    delay_seconds: float = 0.0
+    #: For an application: a SHA that its target revision had reached, so that a mirror that holds it
+    #: need not be fetched. A hint: a wrong one costs a fetch.
+    tip: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Token:
+    """The fencing token: the epoch outlives Redis, n counts within it."""
+
+    epoch: int
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.n}"
+
+    @classmethod
+    def parse(cls, text: str) -> Token | None:
+        epoch, dot, n = text.partition(".")
+        if not (dot and epoch.isascii() and epoch.isdigit() and n.isascii() and n.isdigit()):
+            return None
+        return cls(int(epoch), int(n))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that this worker, and no other with a valid token, is running."""
+
+    job: Job
+    token: Token
+    #: Failed runs in a row before this one.
+    attempt: int
+    #: When the oldest event in it was enqueued, seconds since the epoch by Redis' clock.
+    enqueued_at: float
+
+
+def repository_job(url: str, priority: Priority, *, applications: Scope = NOTHING_MORE) -> Job:
+    return Job("repository", url, applications, priority)
+
+
+def application_job(
+    application: ApplicationId, priority: Priority, *, scope: Scope = EVERYTHING, tip: str = "", delay_seconds: float = 0.0
+) -> Job:
+    return Job("application", str(application), scope, priority, delay_seconds, tip)

@@ -1,0 +1,77 @@
+"""The name of a Kubernetes object, and the object as somebody wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TRACKING_ANNOTATION = "argocd.argoproj.io/tracking-id"
+
+#: A JSON object as the API server speaks it. Treated as immutable everywhere.
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceKey:
+    """Which object: independent of its API version, so that a version bump is not a delete."""
+
+    #: API group, empty for the core group.
+    group: str
+    kind: str
+    #: Empty for a cluster-scoped object.
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind}.{self.group} {where}" if self.group else f"{self.kind} {where}"
+
+    @classmethod
+    def of(cls, body: Body) -> ResourceKey:
+        """The key that a complete object states of itself."""
+        group, _ = split_api_version(str(body.get("apiVersion", "")))
+        metadata = body.get("metadata") or {}
+        return cls(group, str(body.get("kind", "")), metadata.get("namespace") or "", metadata.get("name") or "")
+
+
+def split_api_version(api_version: str) -> tuple[str, str]:
+    """`apps/v1` is ("apps", "v1"); `v1` is ("", "v1")."""
+    group, slash, version = api_version.rpartition("/")
+    return (group, version) if slash else ("", api_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One object as Git wants it, with its namespace settled."""
+
+    key: ResourceKey
+    #: API version without the group: `v1`.
+    version: str
+    body: Body
+    #: Where it stands in the repository: `path/to/file.yaml, document 2`.
+    origin: str
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.key.group}/{self.version}" if self.key.group else self.version
+
+
+def tracking_id(application: str, key: ResourceKey) -> str:
+    """The value of the tracking annotation, in the form Argo CD users already have on their objects."""
+    return f"{application}:{key.group}/{key.kind}:{key.namespace}/{key.name}"
+
+
+def tracked_by(body: Body) -> str | None:
+    """The application that this live object's tracking annotation names.
+
+    None where there is no annotation or where it speaks of another object, as it does on a copy.
+    """
+    annotations = (body.get("metadata") or {}).get("annotations") or {}
+    value = annotations.get(TRACKING_ANNOTATION)
+    if not isinstance(value, str):
+        return None
+    application, separator, _ = value.partition(":")
+    if not separator or value != tracking_id(application, ResourceKey.of(body)):
+        return None
+    return application

@@ -1,0 +1,49 @@
+"""What Trueup says of itself: structured logs and counters.
+
+Counters are bumped by the client that does the work, so that "one fetch, one render, no LIST" can
+be read off `/metrics` and checked by a test.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+GIT_FETCHES = Counter("trueup_git_fetches_total", "Fetches from a remote.", ["outcome"])
+GIT_COMMANDS = Counter("trueup_git_commands_total", "Git child processes started.", ["command"])
+RENDERS = Counter("trueup_renders_total", "Sources turned into manifests; a cache hit is not one.", ["outcome"])
+API_REQUESTS = Counter("trueup_kubernetes_requests_total", "Requests to an API server.", ["verb", "resource", "code"])
+REDIS_CALLS = Counter("trueup_redis_calls_total", "Round trips to Redis.", ["call"])
+WEBHOOKS = Counter("trueup_webhooks_total", "Webhook deliveries by how they were answered.", ["provider", "code"])
+JOBS_ENQUEUED = Counter("trueup_jobs_enqueued_total", "Jobs handed to the queue.", ["kind", "priority"])
+JOBS_RUN = Counter("trueup_jobs_run_total", "Runs of jobs by how they ended.", ["kind", "outcome"])
+JOB_SECONDS = Histogram("trueup_job_seconds", "From claim to settle.", ["kind"])
+EVENT_TO_SETTLED_SECONDS = Histogram(
+    "trueup_event_to_settled_seconds", "From the oldest event of a job to its settling, by Redis' clock.", ["kind"]
+)
+SYNCS = Counter("trueup_syncs_total", "Syncs by their final phase.", ["phase"])
+SWEEP_CATCHES = Counter("trueup_sweep_catches_total", "Moved refs that no webhook had announced.")
+QUEUE_DEPTH = Gauge("trueup_queue_jobs", "Jobs in Redis.", ["state"])
+
+
+def configure_logging(*, level: str = "info", json: bool | None = None) -> None:
+    """Send structured logs to stderr: JSON lines, or text for people where stderr is a terminal."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

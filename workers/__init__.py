@@ -1,0 +1,1 @@
+"""Turns jobs into a true cluster."""
