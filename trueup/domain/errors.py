@@ -29,9 +29,9 @@ class StalledError(TrueupError):
     """Time will not mend it: it waits for changed input or for a person's request."""
 
 
-class InvalidSpec(StalledError):
+class InvalidSpecError(StalledError):
     """The Application asks for something wrong, or for something not supported yet."""
 
 
-class Superseded(TrueupError):
+class SupersededError(TrueupError):
     """Another worker, another spec or another operation has taken over; the run stops without a trace."""

@@ -106,6 +106,11 @@ def repository_job(url: str, priority: Priority, *, applications: Scope = NOTHIN
 
 
 def application_job(
-    application: ApplicationId, priority: Priority, *, scope: Scope = EVERYTHING, tip: str = "", delay_seconds: float = 0.0
+    application: ApplicationId,
+    priority: Priority,
+    *,
+    scope: Scope = EVERYTHING,
+    tip: str = "",
+    delay_seconds: float = 0.0,
 ) -> Job:
     return Job("application", str(application), scope, priority, delay_seconds, tip)
