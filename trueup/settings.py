@@ -1,0 +1,105 @@
+"""Every setting and every bound of the two processes, read from the environment (`TRUEUP_…`).
+
+Units stand last in a name. What a setting bounds is said beside it; a value out of range ends the
+start with a sentence that names the variable.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic.functional_validators import BeforeValidator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from trueup.domain.errors import StalledError
+
+Positive = Annotated[float, Field(gt=0)]
+PositiveInt = Annotated[int, Field(gt=0)]
+MEBIBYTE = 1024 * 1024
+
+
+def _words(value: object) -> object:
+    return tuple(word for word in value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Immutable once read; passed in, never looked up."""
+
+    model_config = SettingsConfigDict(env_prefix="TRUEUP_", frozen=True, extra="ignore")
+
+    # Where the others are.
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    listen: str = "127.0.0.1:8080"
+    ops_listen: str = "127.0.0.1:8081"
+    worker_ops_listen: str = "127.0.0.1:8082"
+    namespace: str = "argocd"
+    data_dir: Path = Path("/var/lib/trueup")
+    #: Schemes that a repository may have beyond https and ssh.
+    git_schemes: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    log_level: str = "info"
+
+    # Receiver.
+    #: GitHub sends nothing over 25 MB.
+    webhook_body_bytes_max: PositiveInt = 25 * MEBIBYTE
+    webhook_body_seconds_max: Positive = 10.0
+    webhook_bytes_in_flight_max: PositiveInt = 100 * MEBIBYTE
+    webhook_secrets_tried_max: PositiveInt = 20
+    connections_max: PositiveInt = 1_000
+    dirty_keys_max: PositiveInt = 10_000
+
+    # Sweep and epoch.
+    sweep_interval_seconds: Positive = 300.0
+    epoch_check_seconds: Positive = 2.0
+
+    # Queue.
+    queue_jobs_max: PositiveInt = 100_000
+    lease_seconds: Positive = 30.0
+    attempts_max: PositiveInt = 8
+    retry_seconds_min: Positive = 1.0
+    retry_seconds_max: Positive = 300.0
+
+    # Workers.
+    #: Worker processes of one `trueup worker`.
+    workers: PositiveInt = 1
+    #: Jobs that one worker process runs at a time.
+    jobs_running_max: PositiveInt = 8
+    shutdown_seconds_max: Positive = 20.0
+    #: A health that is still Progressing is looked at again after this long, doubling up to the maximum.
+    health_recheck_seconds_min: Positive = 0.5
+    health_recheck_seconds_max: Positive = 30.0
+    health_rechecks_max: PositiveInt = 40
+
+    # Git.
+    fetch_seconds_max: Positive = 300.0
+    git_command_seconds_max: Positive = 60.0
+    git_output_bytes_max: PositiveInt = 256 * MEBIBYTE
+    blob_bytes_max: PositiveInt = 10 * MEBIBYTE
+
+    # Render.
+    render_seconds_max: Positive = 90.0
+    render_cache_bytes_max: PositiveInt = 128 * MEBIBYTE
+    render_files_max: PositiveInt = 20_000
+    render_bytes_max: PositiveInt = 100 * MEBIBYTE
+    objects_max: PositiveInt = 10_000
+
+    # Cluster.
+    api_request_seconds_max: Positive = 30.0
+    api_requests_in_flight_max: PositiveInt = 64
+    #: Objects of one application read or written at a time.
+    objects_in_flight_max: PositiveInt = 16
+
+    @property
+    def schemes(self) -> frozenset[str]:
+        """Every scheme that a repository may have."""
+        return frozenset({"https", "ssh", *self.git_schemes})
+
+
+def read_settings() -> Settings:
+    """The settings of this process; StalledError with one line per bad variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"TRUEUP_{str(e['loc'][0]).upper() if e['loc'] else '?'}: {e['msg']}" for e in error.errors()]
+        raise StalledError("The settings do not hold: " + "; ".join(lines)) from error
