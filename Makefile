@@ -1,0 +1,41 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. Both need Python >= 3.11 and git; the
+# rest is installed into .venv/ and, for the control plane, into a cache outside the checkout.
+
+SHELL := /bin/sh
+PYTHON ?= $(shell sh scripts/find-python)
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup controlplane demo test check format crds clean
+
+help: ## What there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml constraints.txt scripts/setup scripts/find-python
+	@sh scripts/setup "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+setup: $(VENV)/.installed ## The virtual environment with everything in it
+
+controlplane: setup ## The Kubernetes control plane for demo and tests, built once and cached
+	@$(BIN)/trueup sandbox --build-only
+
+demo: setup ## The main job, on real parts, before your eyes
+	@$(BIN)/trueup demo
+
+test: controlplane ## Every test, on real parts
+	@$(BIN)/python -m pytest
+
+check: setup ## Style, types, import direction, size budget, the wheel, the Dockerfile
+	@sh scripts/check "$(BIN)"
+
+format: setup ## Lay the code out
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+crds: setup ## Write deploy/crds from the models
+	@$(BIN)/python -m trueup.clients.crds deploy/crds
+
+clean: ## Remove what was made in the checkout (the cache outside stays)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
