@@ -52,6 +52,11 @@ async def pid_in(path: Path) -> int:
     return await wait_until(read, SECONDS_MAX, f"a pid in {path.name}")
 
 
+async def gone(path: Path) -> None:
+    pid = await pid_in(path)
+    await wait_until(lambda: not alive(pid), SECONDS_MAX, f"the end of process {pid}")
+
+
 # A process with a child of its own, which would go on for ever.
 FAMILY = 'sleep 1000 & echo $! > "$1"; wait'
 
@@ -118,28 +123,27 @@ async def test_missing_program_is_named() -> None:
 async def test_timeout_kills_the_whole_group(tmp_path: Path) -> None:
     with pytest.raises(ProcessTimeout, match=r"sh: ended after 0\.5 s"):
         await shell(FAMILY, str(tmp_path / "pid"), seconds=0.5)
-    assert not alive(await pid_in(tmp_path / "pid"))
+    await gone(tmp_path / "pid")
 
 
 async def test_too_much_output_kills_the_whole_group(tmp_path: Path) -> None:
     with pytest.raises(OutputTooLarge, match="4096 bytes"):
         await shell('sleep 1000 & echo $! > "$1"; cat /dev/zero', str(tmp_path / "pid"))
-    assert not alive(await pid_in(tmp_path / "pid"))
+    await gone(tmp_path / "pid")
 
 
 async def test_cancellation_kills_the_whole_group(tmp_path: Path) -> None:
     task = asyncio.create_task(shell(FAMILY, str(tmp_path / "pid")))
-    pid = await pid_in(tmp_path / "pid")
+    await pid_in(tmp_path / "pid")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not alive(pid)
+    await gone(tmp_path / "pid")
 
 
 async def test_an_ended_process_leaves_no_child_behind(tmp_path: Path) -> None:
     await shell('sleep 1000 & echo $! > "$1"', str(tmp_path / "pid"))
-    pid = await pid_in(tmp_path / "pid")
-    await wait_until(lambda: not alive(pid), SECONDS_MAX, "the child's end")
+    await gone(tmp_path / "pid")
 
 
 async def test_a_descendant_that_left_the_group_does_not_hold_us_up(tmp_path: Path) -> None:
@@ -186,9 +190,9 @@ async def test_child_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
         ],
         env=base_environment(),
     )
-    pid = await pid_in(tmp_path / "pid")
+    await pid_in(tmp_path / "pid")
     assert await child.terminate(grace_seconds=0.2) == -signal.SIGKILL
-    await wait_until(lambda: not alive(pid), SECONDS_MAX, "the grandchild's end")
+    await gone(tmp_path / "pid")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
