@@ -1,0 +1,111 @@
+"""The watch protocol: one request, one JSON object a line, until somebody ends it.
+
+See "Efficient detection of changes" in the Kubernetes API concepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from trueup.clients.api_errors import Asked, ServerError, error_from_status
+from trueup.clients.cluster import Cluster, object_path
+from trueup.clients.discovery import ApiResource
+from trueup.clients.transport import Request
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One line of a watch."""
+
+    #: ADDED, MODIFIED, DELETED or BOOKMARK.
+    type: str
+    object: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects of a kind; an empty part selects everything."""
+
+    resource: ApiResource
+    namespace: str = ""
+    label_selector: str = ""
+    field_selector: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.resource} in {self.namespace}" if self.namespace else str(self.resource)
+
+
+async def watch_events(
+    cluster: Cluster,
+    selection: Selection,
+    *,
+    resource_version: str,
+    seconds: int,
+    silence_seconds_max: float,
+    line_bytes_max: int,
+) -> AsyncGenerator[WatchEvent, None]:
+    """Everything after `resource_version`, until the server closes after about `seconds`.
+
+    Raises ExpiredError where that version is too old, ServerError where the connection is cut or
+    silent for `silence_seconds_max`, and what `api_errors` names for any other refusal.
+    """
+    resource = selection.resource
+    asked = Asked("WATCH", resource.plural, selection.namespace, secret=resource.is_secret)
+    query = {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": resource_version,
+        "timeoutSeconds": str(seconds),
+        "labelSelector": selection.label_selector,
+        "fieldSelector": selection.field_selector,
+    }
+    request = Request(
+        asked,
+        "GET",
+        object_path(resource, selection.namespace),
+        tuple((name, value) for name, value in query.items() if value),
+    )
+    async with (
+        cluster.transport.stream(request, silence_seconds_max=silence_seconds_max) as stream,
+        aclosing(_lines(stream, asked, line_bytes_max)) as lines,
+    ):
+        async for line in lines:
+            yield _event(asked, resource, line)
+
+
+async def _lines(stream: aiohttp.StreamReader, asked: Asked, line_bytes_max: int) -> AsyncGenerator[bytes, None]:
+    """Complete lines; a tail without an end was cut off and is dropped."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in stream.iter_any():
+        *complete, tail = chunk.split(b"\n")
+        for line in complete:
+            yield b"".join((*parts, line))
+            parts.clear()
+            size = 0
+        parts.append(tail)
+        size += len(tail)
+        if size > line_bytes_max:
+            raise ServerError(f"{asked}: an event is over {line_bytes_max} bytes")
+
+
+def _event(asked: Asked, resource: ApiResource, line: bytes) -> WatchEvent:
+    try:
+        event = orjson.loads(line)
+        kind, body = event["type"], event["object"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise ServerError(f"{asked}: an event is not readable ({type(error).__name__})") from error
+    if not isinstance(kind, str) or not isinstance(body, dict):
+        raise ServerError(f"{asked}: an event is not readable")
+    if kind == "ERROR":
+        code = body.get("code")
+        raise error_from_status(asked, code if isinstance(code, int) else 0, body)
+    body.setdefault("apiVersion", resource.api_version)
+    body.setdefault("kind", resource.kind)
+    return WatchEvent(kind, body)
