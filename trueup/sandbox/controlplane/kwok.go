@@ -25,6 +25,9 @@ func runKwok() int {
 		return 1
 	}
 	command := kwokcmd.NewCommand(ctx)
+	// Kubernetes has claimed the flag --version of every command in this file,
+	// and with a type that the command would choke on.
+	command.Version = ""
 	command.PersistentFlags().AddFlagSet(early)
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "kwok: %v\n", err)
