@@ -1,0 +1,171 @@
+local FENCE, WAITING, READY, DELAYED, RUNNING, LEASES, DEAD, DEAD_AT, WAKE = unpack(KEYS, 1, 9)
+local bounds = cjson.decode(ARGV[1])
+local now = clock()
+
+-- Above any due time in milliseconds, and small enough for four priorities in a double's 53 bits.
+local PRIORITY_STEP = 1e13
+
+local function number(value, otherwise)
+  return type(value) == 'number' and value or otherwise
+end
+
+-- A record that cannot be read, or that another version wrote, is a hint lost: look at everything.
+local function sound(record)
+  record.all = record.all ~= false or record.v ~= bounds.version or type(record.scope) ~= 'table'
+  record.v = bounds.version
+  record.scope = not record.all and record.scope or {}
+  record.p = math.max(0, math.min(9, math.floor(number(record.p, 2))))
+  record.due = number(record.due, now)
+  record.at = number(record.at, now)
+  record.attempt = number(record.attempt, 0)
+  record.tip = type(record.tip) == 'string' and record.tip or ''
+  return record
+end
+
+local function read(text)
+  local known, record = pcall(cjson.decode, text or '')
+  return sound(known and type(record) == 'table' and record or {})
+end
+
+local function merge(older, newer)
+  older.p = math.min(older.p, newer.p)
+  older.due = math.min(older.due, newer.due)
+  older.at = math.min(older.at, newer.at)
+  older.attempt = math.max(older.attempt, newer.attempt)
+  older.tip = newer.tip ~= '' and newer.tip or older.tip
+  older.all = older.all or newer.all
+  if not older.all then
+    local members = 0
+    for member in pairs(newer.scope) do
+      older.scope[member] = 1
+    end
+    for _ in pairs(older.scope) do
+      members = members + 1
+    end
+    older.all = members > bounds.scope_members_max
+  end
+  if older.all then
+    older.scope = {}
+  end
+  return older
+end
+
+-- True once a blocked worker has something to do, or an earlier time to wait for.
+local waking = false
+
+-- The only place that stores a waiting job. While its key runs it is held: stored, but in no line.
+local function place(key, record)
+  redis.call('HSET', WAITING, key, cjson.encode(record))
+  local running = redis.call('HEXISTS', RUNNING, key) == 1
+  if running or record.due <= now then
+    redis.call('ZREM', DELAYED, key)
+  end
+  if running or record.due > now then
+    redis.call('ZREM', READY, key)
+  end
+  if running then
+    return
+  elseif record.due <= now then
+    redis.call('ZADD', READY, record.p * PRIORITY_STEP + record.due, key)
+    waking = true
+  else
+    redis.call('ZADD', DELAYED, record.due, key)
+    waking = waking or redis.call('ZRANK', DELAYED, key) == 0
+  end
+end
+
+-- One token for each blocked worker that is worth waking. More than enough costs an empty claim,
+-- too few nothing: a worker that claims wakes the next, and no block is without an end.
+local function wake()
+  local wanted = math.min(redis.call('ZCARD', READY), bounds.wakes_max)
+  if wanted == 0 and redis.call('ZCARD', DELAYED) > 0 then
+    wanted = 1
+  end
+  for _ = redis.call('LLEN', WAKE) + 1, wanted do
+    redis.call('RPUSH', WAKE, '1')
+  end
+  if wanted > 0 then
+    redis.call('PEXPIRE', WAKE, bounds.wake_ms)
+  end
+end
+
+local function wake_if_needed()
+  if waking then
+    wake()
+  end
+end
+
+local function bury(key, record, reason)
+  record.reason = reason
+  record.dead_at = now
+  redis.call('HSET', DEAD, key, cjson.encode(record))
+  redis.call('ZADD', DEAD_AT, now, key)
+  local gone = redis.call('ZRANGEBYSCORE', DEAD_AT, '-inf', now - bounds.dead_letter_ms, 'LIMIT', 0, bounds.batch_max)
+  local surplus = redis.call('ZCARD', DEAD_AT) - #gone - bounds.dead_letters_max
+  if surplus > 0 then
+    gone = redis.call('ZRANGE', DEAD_AT, 0, #gone + surplus - 1)
+  end
+  for _, old in ipairs(gone) do
+    redis.call('HDEL', DEAD, old)
+    redis.call('ZREM', DEAD_AT, old)
+  end
+  redis.call('PEXPIRE', DEAD, bounds.dead_letter_ms)
+  redis.call('PEXPIRE', DEAD_AT, bounds.dead_letter_ms)
+end
+
+local function exhume(key)
+  local text = redis.call('HGET', DEAD, key)
+  if not text then
+    return nil
+  end
+  redis.call('HDEL', DEAD, key)
+  redis.call('ZREM', DEAD_AT, key)
+  local record = read(text)
+  record.reason, record.dead_at = nil, nil
+  record.attempt = 0
+  return record
+end
+
+-- The record of a run, if this token may still speak for it.
+local function held(key, epoch, n)
+  local text = redis.call('HGET', RUNNING, key)
+  local record = text and read(text)
+  local expiry = tonumber(redis.call('ZSCORE', LEASES, key) or nil)
+  if not record or record.epoch ~= epoch or record.n ~= n then
+    return nil
+  end
+  if tonumber(redis.call('HGET', FENCE, 'epoch') or nil) ~= epoch or not expiry or expiry <= now then
+    return nil
+  end
+  return record
+end
+
+local function finish(key)
+  redis.call('HDEL', RUNNING, key)
+  redis.call('ZREM', LEASES, key)
+end
+
+local function waiting(key)
+  local text = redis.call('HGET', WAITING, key)
+  return text and read(text)
+end
+
+-- The end of a run that did not settle: what it was to look at waits again, with what came meanwhile.
+-- `how.failed` counts the run, `how.dead` ends the retries; an event that came meanwhile revives.
+local function give_back(key, record, how)
+  local arrived = waiting(key)
+  finish(key)
+  record.epoch, record.n = nil, nil
+  record.due = how.due
+  record.attempt = record.attempt + (how.failed and 1 or 0)
+  local dead = how.dead or how.failed and record.attempt >= bounds.attempts_max
+  if dead and not arrived then
+    bury(key, record, how.reason)
+    return
+  end
+  if dead then
+    record.attempt = 0
+    record.due = arrived.due
+  end
+  place(key, arrived and merge(record, arrived) or record)
+end

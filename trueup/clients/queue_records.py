@@ -1,0 +1,103 @@
+"""Jobs as the queue stores them: JSON that the scripts join, and that is read with suspicion.
+
+A record that cannot be understood is a hint lost: it reads as "look at everything".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import orjson
+
+from trueup.domain.job import (
+    EVERYTHING,
+    JOB_VERSION,
+    SCOPE_MEMBERS_MAX,
+    Claim,
+    Job,
+    JobKind,
+    Priority,
+    Scope,
+    Token,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job that ran out of attempts. A new event for its key revives it."""
+
+    job: Job
+    reason: str
+    attempts: int
+    #: When its last run ended, seconds since the epoch by Redis' clock.
+    died_at: float
+
+
+def encode(job: Job) -> dict[str, Any]:
+    """What the scripts take; members as the keys of an object, which is Lua's kind of set."""
+    members = job.scope.members
+    everything = members is None or len(members) > SCOPE_MEMBERS_MAX
+    return {
+        "v": JOB_VERSION,
+        "key": job.key,
+        "p": int(job.priority),
+        "delay": max(0.0, job.delay_seconds),
+        "tip": job.tip,
+        "all": everything,
+        "scope": {} if everything or members is None else dict.fromkeys(sorted(members), 1),
+    }
+
+
+def claim_of(key: bytes, text: bytes) -> Claim | None:
+    """The claim that a reply of the claim script stands for; None where the key names no job of ours."""
+    record = _record(text)
+    job = _job(key, record)
+    if job is None:
+        return None
+    return Claim(job, token_of(text), int(record.get("attempt") or 0), float(record.get("at") or 0) / 1000)
+
+
+def token_of(text: bytes) -> Token:
+    record = _record(text)
+    return Token(int(record.get("epoch") or 0), int(record.get("n") or 0))
+
+
+def dead_letter_of(key: bytes, text: bytes) -> DeadLetter | None:
+    record = _record(text)
+    job = _job(key, record)
+    if job is None:
+        return None
+    died_at = float(record.get("dead_at") or 0) / 1000
+    return DeadLetter(job, str(record.get("reason") or ""), int(record.get("attempt") or 0), died_at)
+
+
+def job_of(key: bytes, text: bytes) -> Job | None:
+    return _job(key, _record(text))
+
+
+def _record(text: bytes) -> Mapping[str, Any]:
+    try:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _job(key: bytes, record: Mapping[str, Any]) -> Job | None:
+    kind, colon, subject = key.decode(errors="replace").partition(":")
+    known: JobKind | None = next((k for k in get_args(JobKind) if k == kind), None)
+    if known is None or not colon:
+        return None
+    members = record.get("scope")
+    readable = record.get("all") is False and record.get("v") == JOB_VERSION and isinstance(members, dict)
+    scope = Scope(frozenset(members)) if readable and isinstance(members, dict) else EVERYTHING
+    priority = record.get("p")
+    return Job(
+        known,
+        subject,
+        scope,
+        Priority(priority) if priority in list(Priority) else Priority.PUSH,
+        tip=str(record.get("tip") or ""),
+    )
