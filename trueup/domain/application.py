@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trueup.domain.lenient import as_list, as_mapping, as_text
 from trueup.domain.resource import ResourceKey
 
 HOME_SERVER = "https://kubernetes.default.svc"
@@ -90,11 +91,16 @@ class Operation:
     revision: str | None = None
     prune: bool = False
     dry_run: bool = False
-    #: Empty means every object.
+    #: Empty means every object. A key without a namespace stands for that name in any.
     resources: tuple[ResourceKey, ...] = ()
     initiated_by: str = ""
     #: The retry policy stated with the operation; None leaves it to the Application's.
     retry: RetryPolicy | None = None
+    #: The sync options stated with the operation, instead of the Application's; None leaves it to those.
+    options: SyncOptions | None = None
+    #: Every sentence that says why this operation is refused. They stand in the Application's own too,
+    #: so that nothing runs; the way on is to end the operation and take it from the Application.
+    refusals: tuple[str, ...] = ()
     #: The object as it stood in the Application, kept for `status.operationState.operation`.
     raw: Mapping[str, Any] = field(default_factory=dict)
 
@@ -125,23 +131,32 @@ class Application:
     refusals: tuple[str, ...]
     #: The whole object as read: unknown fields included, for status patches and comparison.
     raw: Mapping[str, Any]
+    #: Every sentence about something that has no effect, such as an unknown sync option.
+    warnings: tuple[str, ...] = ()
 
     @property
     def status(self) -> Mapping[str, Any]:
-        return self.raw.get("status") or {}
+        return as_mapping(self.raw.get("status"))
 
     @property
     def revision(self) -> str:
         """What it was last compared at, empty if never."""
-        return str((self.status.get("sync") or {}).get("revision") or "")
+        return as_text(as_mapping(self.status.get("sync")).get("revision"))
 
     @property
     def inventory(self) -> tuple[ResourceKey, ...]:
-        """What the application owns: `status.resources`."""
-        return tuple(
-            ResourceKey(r.get("group") or "", r.get("kind") or "", r.get("namespace") or "", r.get("name") or "")
-            for r in self.status.get("resources") or ()
+        """What the application owns: `status.resources`. An entry without a kind or a name is none."""
+        keys = (
+            ResourceKey(*(as_text(as_mapping(entry).get(part)) for part in ("group", "kind", "namespace", "name")))
+            for entry in as_list(self.status.get("resources"))
         )
+        return tuple(key for key in keys if key.kind and key.name)
+
+    @property
+    def spec_refusals(self) -> tuple[str, ...]:
+        """The refusals that outlive the operation."""
+        of_operation = self.operation.refusals if self.operation else ()
+        return tuple(sentence for sentence in self.refusals if sentence not in of_operation)
 
     @property
     def is_home_cluster(self) -> bool:

@@ -1,0 +1,304 @@
+"""`Application.status`, part by part, in Argo CD's shape.
+
+Every function makes a new value; `old` is the status as it stands in the object, in whatever shape
+its last writer left it. Members that Go leaves out when empty are left out here too, so that two
+writers of the same fact write the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from trueup.domain.application import Application, SyncStatus
+from trueup.domain.job import Token
+from trueup.domain.lenient import as_list, as_mapping, as_text, as_whole
+from trueup.domain.repository import redact_url, split_url
+from trueup.domain.resource import ResourceKey
+
+TOKEN_INFO_NAME = "trueup.dev/token"  # noqa: S105  a fencing token is no secret
+MESSAGE_CHARS_MAX = 2_000
+CONDITIONS_MAX = 30
+HISTORY_ENTRIES_MAX = 100
+IMAGES_MAX = 500
+
+HealthStatus = Literal["Healthy", "Progressing", "Suspended", "Degraded", "Missing", "Unknown"]
+OperationPhase = Literal["Running", "Terminating", "Failed", "Error", "Succeeded"]
+
+#: What reading the spec finds out.
+SPEC_CONDITIONS = frozenset({"InvalidSpecError", "SyncOptionWarning"})
+#: What comparing finds out.
+COMPARISON_CONDITIONS = frozenset(
+    {
+        "ComparisonError",
+        "ExcludedResourceWarning",
+        "RepeatedResourceWarning",
+        "SharedResourceWarning",
+        "UnknownError",
+    }
+)
+#: What syncing finds out.
+SYNC_CONDITIONS = frozenset({"SyncError"})
+#: What deleting finds out.
+DELETION_CONDITIONS = frozenset({"DeletionError"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Condition:
+    """Something that people should know. The type ends in `Error` or in `Warning`."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceEntry:
+    """One object of the inventory. An empty `status` is an object that may exist and was not compared."""
+
+    key: ResourceKey
+    version: str
+    status: SyncStatus | Literal[""] = ""
+    health: HealthStatus | None = None
+    health_message: str = ""
+    hook: bool = False
+    requires_pruning: bool = False
+    sync_wave: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceResult:
+    """What a sync did to one object."""
+
+    key: ResourceKey
+    version: str
+    status: Literal["", "Synced", "SyncFailed", "Pruned", "PruneSkipped"]
+    message: str = ""
+    #: PreSync, Sync, PostSync, …; empty for an object that is no hook.
+    hook_type: str = ""
+    hook_phase: OperationPhase | Literal[""] = ""
+    sync_phase: str = ""
+    images: tuple[str, ...] = field(default=())
+
+
+def timestamp(now: datetime) -> str:
+    """RFC 3339 in UTC, to the second, as Kubernetes writes it. A naive time is taken for UTC."""
+    aware = now if now.tzinfo else now.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def shown_source(source: Mapping[str, Any]) -> dict[str, Any]:
+    """`spec.source` as it may be copied into a status: an HTTP user or a password stays out.
+
+    Compare it with another `shown_source`, never with the spec itself.
+    """
+    url = source.get("repoURL")
+    if not isinstance(url, str):
+        return dict(source)
+    parts = split_url(url)
+    has_credentials = parts.password or (parts.user and parts.scheme not in {"", "ssh"})
+    return {**source, "repoURL": redact_url(url)} if has_credentials else dict(source)
+
+
+def sync(application: Application, *, status: SyncStatus, revision: str) -> dict[str, Any]:
+    """`status.sync`: the outcome of comparing with `revision`, empty where none is known."""
+    spec = as_mapping(application.raw.get("spec"))
+    compared_to: dict[str, Any] = {"destination": dict(as_mapping(spec.get("destination")))}
+    source = as_mapping(spec.get("source"))
+    if source.get("repoURL"):
+        compared_to["source"] = shown_source(source)
+    return _without_empty({"status": status, "comparedTo": compared_to, "revision": revision})
+
+
+def health(old: Mapping[str, Any], *, status: HealthStatus, message: str = "", now: datetime) -> dict[str, Any]:
+    """`status.health`; the time of transition stays while the status does."""
+    before = as_mapping(old.get("health"))
+    since = as_text(before.get("lastTransitionTime")) if before.get("status") == status else ""
+    return _without_empty({"status": status, "message": _short(message), "lastTransitionTime": since or timestamp(now)})
+
+
+def conditions(
+    old: Mapping[str, Any], found: Iterable[Condition], *, evaluated: frozenset[str], now: datetime
+) -> list[dict[str, Any]]:
+    """`status.conditions`: of the types that were evaluated those found now, of all others what was there.
+
+    A condition that was there already keeps its time of transition and its place.
+    """
+    wanted = {(condition.type, _short(condition.message)) for condition in found}
+    kept = []
+    for entry in as_list(old.get("conditions")):
+        identity = (as_text(as_mapping(entry).get("type")), as_text(as_mapping(entry).get("message")))
+        if identity in wanted:
+            wanted.remove(identity)
+            kept.append({**entry, "lastTransitionTime": as_text(entry.get("lastTransitionTime")) or timestamp(now)})
+        elif identity[0] and identity[0] not in evaluated:
+            kept.append(dict(entry))
+    added = [
+        {"type": kind, "message": message, "lastTransitionTime": timestamp(now)} for kind, message in sorted(wanted)
+    ]
+    return (kept + added)[:CONDITIONS_MAX]
+
+
+def resources(entries: Iterable[ResourceEntry]) -> list[dict[str, Any]]:
+    """`status.resources`: the inventory, sorted, each object once (the last entry of it counts)."""
+    by_key = {entry.key: entry for entry in entries}
+    return [_resource(by_key[key]) for key in sorted(by_key)]
+
+
+def _resource(entry: ResourceEntry) -> dict[str, Any]:
+    shown_health: dict[str, Any] = {}
+    if entry.health:
+        shown_health = _without_empty({"status": entry.health, "message": _short(entry.health_message)})
+    return _without_empty(
+        {
+            "group": entry.key.group,
+            "version": entry.version,
+            "kind": entry.key.kind,
+            "namespace": entry.key.namespace,
+            "name": entry.key.name,
+            "status": entry.status,
+            "health": shown_health,
+            "hook": entry.hook,
+            "requiresPruning": entry.requires_pruning,
+            "syncWave": entry.sync_wave,
+        }
+    )
+
+
+def automated_operation(
+    revision: str, *, prune: bool, sync_options: Sequence[str] = (), self_heal_attempts: int = 0
+) -> dict[str, Any]:
+    """The operation that nobody asked for but the policy."""
+    wanted = {
+        "revision": revision,
+        "prune": prune,
+        "syncOptions": list(sync_options),
+        "autoHealAttemptsCount": self_heal_attempts,
+    }
+    return {"sync": _without_empty(wanted), "initiatedBy": {"automated": True}}
+
+
+def operation_state(
+    *,
+    operation: Mapping[str, Any],
+    phase: OperationPhase,
+    message: str,
+    started_at: datetime,
+    finished_at: datetime | None = None,
+    revision: str = "",
+    source: Mapping[str, Any] | None = None,
+    results: Iterable[ResourceResult] = (),
+    retry_count: int = 0,
+) -> dict[str, Any]:
+    """`status.operationState`. Without a revision nothing was synced and there is no `syncResult`."""
+    state: dict[str, Any] = {
+        "operation": dict(operation),
+        "phase": phase,
+        "message": _short(message),
+        "startedAt": timestamp(started_at),
+        "retryCount": retry_count,
+    }
+    if finished_at is not None:
+        state["finishedAt"] = timestamp(finished_at)
+    if revision:
+        result: dict[str, Any] = {"revision": revision, "resources": [_result(entry) for entry in results]}
+        if source and source.get("repoURL"):
+            result["source"] = shown_source(source)
+        state["syncResult"] = _without_empty(result)
+    return {**_without_empty(state), "operation": state["operation"]}
+
+
+def _result(entry: ResourceResult) -> dict[str, Any]:
+    more = {
+        "status": entry.status,
+        "message": _short(entry.message),
+        "hookType": entry.hook_type,
+        "hookPhase": entry.hook_phase,
+        "syncPhase": entry.sync_phase,
+        "images": list(entry.images),
+    }
+    return {
+        "group": entry.key.group,
+        "version": entry.version,
+        "kind": entry.key.kind,
+        "namespace": entry.key.namespace,
+        "name": entry.key.name,
+        **_without_empty(more),
+    }
+
+
+def history(
+    old: Mapping[str, Any],
+    *,
+    revision: str,
+    source: Mapping[str, Any],
+    initiated_by: Mapping[str, Any],
+    started_at: datetime,
+    now: datetime,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """`status.history` with one deployment more, oldest first, and at most `limit` of them.
+
+    `initiated_by` is the operation's `initiatedBy`. Ids only grow.
+    """
+    before = [dict(entry) for entry in as_list(old.get("history")) if isinstance(entry, Mapping)]
+    entry: dict[str, Any] = {
+        "id": 1 + max((as_whole(entry.get("id"), -1) for entry in before), default=-1),
+        "revision": revision,
+        "deployStartedAt": timestamp(started_at),
+        "deployedAt": timestamp(now),
+    }
+    if source.get("repoURL"):
+        entry["source"] = shown_source(source)
+    if initiated_by:
+        entry["initiatedBy"] = dict(initiated_by)
+    bound = max(0, min(limit, HISTORY_ENTRIES_MAX))
+    return [*before, entry][-bound:] if bound else []
+
+
+def summary(images: Iterable[str]) -> dict[str, Any]:
+    """`status.summary`: every image once."""
+    return _without_empty({"images": sorted(set(images))[:IMAGES_MAX]})
+
+
+def images_of(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """The images that a Pod, or an object with a template for Pods, runs."""
+    spec = as_mapping(body.get("spec"))
+    if body.get("kind") == "CronJob":
+        spec = as_mapping(as_mapping(spec.get("jobTemplate")).get("spec"))
+    if body.get("kind") != "Pod":
+        spec = as_mapping(as_mapping(spec.get("template")).get("spec"))
+    named = (
+        as_text(as_mapping(container).get("image"))
+        for role in ("initContainers", "containers", "ephemeralContainers")
+        for container in as_list(spec.get(role))
+    )
+    return tuple(dict.fromkeys(image for image in named if image))
+
+
+def token_of(status: Mapping[str, Any]) -> Token | None:
+    """The fencing token of the sync that runs or ran last; None where there is none to be read."""
+    operation = as_mapping(as_mapping(status.get("operationState")).get("operation"))
+    for entry in as_list(operation.get("info")):
+        if as_mapping(entry).get("name") == TOKEN_INFO_NAME:
+            return Token.parse(as_text(entry.get("value")))
+    return None
+
+
+def with_token(operation: Mapping[str, Any], token: Token) -> dict[str, Any]:
+    """The operation with this fencing token among its `info`, for Argo CD's schema knows no other place."""
+    others = [
+        entry
+        for entry in as_list(operation.get("info"))
+        if isinstance(entry, Mapping) and entry.get("name") != TOKEN_INFO_NAME
+    ]
+    return {**operation, "info": [*others, {"name": TOKEN_INFO_NAME, "value": str(token)}]}
+
+
+def _without_empty(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: inner for name, inner in value.items() if inner not in ("", 0, False, None, [], {})}
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= MESSAGE_CHARS_MAX else message[: MESSAGE_CHARS_MAX - 1] + "…"
