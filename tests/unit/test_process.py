@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import is_alive
 from tests.support.wait import wait_until
 from trueup.clients.process import (
     DEVNULL,
@@ -25,14 +26,6 @@ from trueup.clients.process import (
 
 SHELL = "/bin/sh"
 SECONDS_MAX = 10.0
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 async def shell(script: str, *arguments: str, seconds: float = SECONDS_MAX, output_bytes_max: int = 4096) -> str:
@@ -54,7 +47,7 @@ async def pid_in(path: Path) -> int:
 
 async def gone(path: Path) -> None:
     pid = await pid_in(path)
-    await wait_until(lambda: not alive(pid), SECONDS_MAX, f"the end of process {pid}")
+    await wait_until(lambda: not is_alive(pid), SECONDS_MAX, f"the end of process {pid}")
 
 
 # A process with a child of its own, which would go on for ever.
@@ -210,8 +203,8 @@ async def test_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = await spawn([sys.executable, "-c", program], env=environment, stdout=PIPE, stderr=DEVNULL)
     try:
         pid = int(await parent.stdout.readline())
-        assert alive(pid)
+        assert is_alive(pid)
         os.kill(parent.pid, signal.SIGKILL)
-        await wait_until(lambda: not alive(pid), SECONDS_MAX, "the child's end")
+        await wait_until(lambda: not is_alive(pid), SECONDS_MAX, "the child's end")
     finally:
         await parent.terminate(grace_seconds=0)

@@ -45,11 +45,11 @@ async def audit_relay(target: Path) -> AsyncIterator[str]:
 
     application = web.Application(client_max_size=BATCH_BYTES_MAX)
     application.add_routes([web.post("/", receive)])
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS_MAX)
     await runner.setup()
     forwarding = asyncio.create_task(_forward(waiting, target))
     try:
-        await web.TCPSite(runner, ADDRESS, 0, shutdown_timeout=SHUTDOWN_SECONDS_MAX).start()
+        await web.TCPSite(runner, ADDRESS, 0).start()
         yield f"http://{ADDRESS}:{runner.addresses[0][1]}/"
     finally:
         forwarding.cancel()

@@ -16,7 +16,8 @@ from trueup.sandbox.errors import SandboxError
 from trueup.sandbox.files import make_directory
 
 READY_POLL_SECONDS = 0.02
-LOG_TAIL_LINES_MAX = 8
+LOG_TAIL_LINES_MAX = 4
+LOG_TAIL_LINE_CHARS_MAX = 180
 LOG_TAIL_BYTES_MAX = 4096
 
 
@@ -38,7 +39,7 @@ class Component:
             size = file.seek(0, 2)
             file.seek(max(0, size - LOG_TAIL_BYTES_MAX))
             lines = file.read().decode(errors="replace").splitlines()
-        return "\n".join(lines[-LOG_TAIL_LINES_MAX:])
+        return "\n".join(line[:LOG_TAIL_LINE_CHARS_MAX] for line in lines[-LOG_TAIL_LINES_MAX:])
 
     def ended(self, when: str) -> SandboxError:
         """The error to raise when it ended on its own; `when` says at what time."""

@@ -93,34 +93,36 @@ async def git_server(root: Path, *, port: int = 0) -> AsyncIterator[GitServer]:
     """Serve every bare repository `root/N.git` as `url/N.git`, for fetch and push, until the block ends."""
     make_directory(root)
     counters: Counter[tuple[str, str]] = Counter()
+    backend = _Backend(root, counters)
     application = web.Application()
     application.add_routes(
         [
-            web.get("/-/counters", lambda _: _counted(counters)),
-            web.route("*", "/{path:.*}", _Backend(root, counters).handle),
+            web.get("/-/counters", backend.counted),
+            web.route("*", "/{path:.*}", backend.handle),
         ]
     )
-    runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
+    runner = web.AppRunner(
+        application, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS_MAX
+    )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, ADDRESS, port, shutdown_timeout=SHUTDOWN_SECONDS_MAX)
+        site = web.TCPSite(runner, ADDRESS, port)
         await site.start()
         yield GitServer(f"http://{ADDRESS}:{runner.addresses[0][1]}", root, counters)
     finally:
         await runner.cleanup()
 
 
-async def _counted(counters: Counter[tuple[str, str]]) -> web.Response:
-    by_repository: dict[str, dict[str, int]] = {}
-    for (repository, purpose), count in sorted(counters.items()):
-        by_repository.setdefault(repository, {})[purpose] = count
-    return web.json_response(by_repository)
-
-
 class _Backend:
     def __init__(self, root: Path, counters: Counter[tuple[str, str]]) -> None:
         self._root = root
         self._counters = counters
+
+    async def counted(self, _: web.Request) -> web.Response:
+        by_repository: dict[str, dict[str, int]] = {}
+        for (repository, purpose), count in sorted(self._counters.items()):
+            by_repository.setdefault(repository, {})[purpose] = count
+        return web.json_response(by_repository)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         found = _REQUEST.fullmatch(request.path)

@@ -14,7 +14,7 @@ from pathlib import Path
 from trueup.clients.process import Argument
 from trueup.sandbox.component import Component, started
 from trueup.sandbox.errors import SandboxError
-from trueup.sandbox.files import make_directory
+from trueup.sandbox.files import make_directory, read_if_there
 from trueup.sandbox.ports import ADDRESS, free_port
 
 START_SECONDS_MAX = 15.0
@@ -73,8 +73,9 @@ async def valkey_server(
                     _serving(binary, directory, port or free_port(), append_only=append_only)
                 )
                 break
-            except SandboxError as error:
-                if port is not None or attempt == PORTS_TRIED_MAX or _PORT_TAKEN not in str(error):
+            except SandboxError:
+                taken = _PORT_TAKEN in (read_if_there(directory / "valkey.log") or "")
+                if port is not None or attempt == PORTS_TRIED_MAX or not taken:
                     raise
         yield server
 
@@ -85,21 +86,20 @@ async def _serving(binary: Path, directory: Path, port: int, *, append_only: boo
     if append_only:
         argv += ["--appendonly", "yes", "--appendfsync", "always"]
     async with started("valkey", argv, logs=directory, grace_seconds=STOP_SECONDS_MAX) as component:
-        await component.until_ready(lambda: _answers(port), seconds_max=START_SECONDS_MAX)
-        # Whoever had the port before us would have answered just as well.
-        if component.child.returncode is not None or _PORT_TAKEN in component.log_tail():
-            raise component.ended("while it was starting")
+        await component.until_ready(lambda: _answers(port, component.pid), seconds_max=START_SECONDS_MAX)
         yield Valkey(port, component)
 
 
-async def _answers(port: int) -> bool:
+async def _answers(port: int, pid: int) -> bool:
     try:
         async with asyncio.timeout(PING_SECONDS_MAX):
             reader, writer = await asyncio.open_connection(ADDRESS, port)
             try:
-                writer.write(b"PING\r\n")
-                return await reader.readline() == b"+PONG\r\n"
+                writer.write(b"PING\r\nINFO server\r\nQUIT\r\n")
+                answers = await reader.read(-1)
             finally:
                 writer.close()
     except (OSError, TimeoutError):
         return False
+    # Whoever else had the port would answer a PING just as well.
+    return answers.startswith(b"+PONG\r\n") and b"\r\nprocess_id:%d\r\n" % pid in answers
