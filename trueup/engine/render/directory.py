@@ -1,0 +1,177 @@
+"""Plain YAML and JSON files of one directory, chosen as Argo CD chooses them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+
+from trueup.domain.application import Source
+from trueup.domain.errors import InvalidSpecError, StalledError
+from trueup.domain.kubeyaml import YamlBounds
+from trueup.domain.manifest import OBJECTS_MAX, Parsed, RawObject, parse_manifests
+from trueup.engine.render.cache import RenderCache
+from trueup.engine.render.globs import compile_glob
+from trueup.telemetry import RENDERS
+
+#: Part of every cache key: raise it whenever the same files would render differently.
+RENDERER_VERSION = "directory-1"
+#: More than this is parsed in a thread, so that the event loop is not held up.
+PARSE_BYTES_INLINE_MAX = 64 * 1024
+#: A file that holds these words anywhere is passed over.
+SKIP_MARKER = b"+argocd:skip-file-rendering"
+
+_MANIFEST_SUFFIXES = (".yaml", ".yml", ".json", ".jsonnet")
+_HELM_MARKERS = frozenset({"Chart.yaml"})
+_KUSTOMIZE_MARKERS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A regular file, or what a link to one resolved to inside the repository."""
+
+    #: Relative to the source's path.
+    path: str
+    #: The id of its blob, which names its content.
+    sha: str
+
+
+class SourceTree(Protocol):
+    """The source's directory at one revision, as the checkout reads it from the mirror."""
+
+    async def files(self, *, recurse: bool) -> Sequence[SourceFile]:
+        """Every file in the directory itself, or below it as well."""
+        ...
+
+    async def read(self, shas: Sequence[str]) -> Mapping[str, bytes]:
+        """The content of each blob asked for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RenderBounds:
+    render_files_max: int = 20_000
+    render_bytes_max: int = 100 * 1024 * 1024
+    objects_max: int = OBJECTS_MAX
+    yaml: YamlBounds = field(default_factory=YamlBounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    objects: tuple[RawObject, ...]
+    #: The files that the objects stand in or could have stood in, relative to the repository's root.
+    files: tuple[str, ...]
+    #: Files passed over: no manifests, or marked so.
+    skipped: tuple[str, ...]
+    #: Digest of all that went into it: equal means equal output.
+    content: str
+    from_cache: bool
+
+
+async def render(
+    tree: SourceTree, source: Source, *, application: str, explicit: bool, cache: RenderCache, bounds: RenderBounds
+) -> Rendered:
+    """The objects of the source, in the order of their files' paths.
+
+    `application` is the Application's name: a file of overrides may be meant for it alone.
+    `explicit` tells that the Application has a `source.directory`, which makes a directory of what
+    looks like a chart or a kustomization. InvalidSpecError for what is not supported yet;
+    StalledError for a file that is no good. Nothing in between: no object without all the others.
+    """
+    found = await tree.files(recurse=source.directory.recurse)
+    _refuse_other_kinds(found, source, application, explicit=explicit)
+    chosen = _choose(found, source, bounds)
+    content = _digest(source.path, chosen)
+    parsed = cache.get(content)
+    from_cache = parsed is not None
+    if parsed is None:
+        parsed = await _parse(tree, source.path, chosen, bounds)
+        cache.put(content, parsed)
+    files = tuple(posixpath.join(source.path, f.path) for f in chosen)
+    return Rendered(parsed.objects, files, parsed.unrelated, content, from_cache)
+
+
+def _choose(files: Sequence[SourceFile], source: Source, bounds: RenderBounds) -> tuple[SourceFile, ...]:
+    included = _matcher(source.directory.include, "spec.source.directory.include", default=True)
+    excluded = _matcher(source.directory.exclude, "spec.source.directory.exclude", default=False)
+    chosen = sorted(
+        (f for f in files if f.path.endswith(_MANIFEST_SUFFIXES) and included(f.path) and not excluded(f.path)),
+        key=lambda f: f.path,
+    )
+    jsonnet = next((f.path for f in chosen if f.path.endswith(".jsonnet")), None)
+    if jsonnet is not None:
+        way_out = "commit the YAML that it makes, or leave it out with spec.source.directory.exclude"
+        raise InvalidSpecError(f"{_where(source)} has {_printable(jsonnet)}: Jsonnet is not supported yet; {way_out}")
+    if len(chosen) > bounds.render_files_max:
+        way_out = "narrow it with spec.source.directory.include, or split the Application"
+        raise StalledError(f"{_where(source)} holds more than {bounds.render_files_max} manifest files; {way_out}")
+    return tuple(chosen)
+
+
+def _refuse_other_kinds(files: Sequence[SourceFile], source: Source, application: str, *, explicit: bool) -> None:
+    names = {f.path for f in files}
+    overrides = names & {".argocd-source.yaml", f".argocd-source-{application}.yaml"}
+    if overrides:
+        what = "parameter overrides are not supported yet; move them into the Application and remove the file"
+        raise InvalidSpecError(f"{_where(source)} has {min(overrides)}: {what}")
+    if explicit:
+        return
+    way_out = "render it in your pipeline, or set spec.source.directory if these are plain manifests"
+    if names & _HELM_MARKERS:
+        what = "is a Helm chart (it has a Chart.yaml), which is not supported yet"
+        raise InvalidSpecError(f"{_where(source)} {what}; {way_out}")
+    if found := names & _KUSTOMIZE_MARKERS:
+        what = f"is a Kustomization (it has a {min(found)}), which is not supported yet"
+        raise InvalidSpecError(f"{_where(source)} {what}; {way_out}")
+
+
+def _where(source: Source) -> str:
+    return f"spec.source.path {source.path or '.'!r}"
+
+
+def _matcher(pattern: str, name: str, *, default: bool) -> Callable[[str], bool]:
+    return compile_glob(pattern, name) if pattern else lambda _: default
+
+
+def _digest(path: str, chosen: Sequence[SourceFile]) -> str:
+    """Blob ids name contents, so this names the output: the options only choose among the files."""
+    read = [RENDERER_VERSION, _printable(path), [[_printable(f.path), f.sha] for f in chosen]]
+    return hashlib.sha256(orjson.dumps(read)).hexdigest()
+
+
+def _printable(path: str) -> str:
+    """Bytes of a path that are no UTF-8 arrive as surrogates, which neither JSON nor a log can carry."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+async def _parse(tree: SourceTree, path: str, chosen: Sequence[SourceFile], bounds: RenderBounds) -> Parsed:
+    outcome = "failed"
+    try:
+        contents = await tree.read([f.sha for f in chosen])
+        files = [(_printable(posixpath.join(path, f.path)), contents[f.sha]) for f in chosen]
+        size = sum(len(content) for _, content in files)
+        if size > bounds.render_bytes_max:
+            raise StalledError(f"{path or '.'} holds more than {bounds.render_bytes_max} bytes; split the Application")
+        if size > PARSE_BYTES_INLINE_MAX:
+            parsed = await asyncio.to_thread(_parse_files, files, bounds)
+        else:
+            parsed = _parse_files(files, bounds)
+        outcome = "ok"
+    finally:
+        RENDERS.labels(outcome).inc()
+    return parsed
+
+
+def _parse_files(files: Sequence[tuple[str, bytes]], bounds: RenderBounds) -> Parsed:
+    marked = tuple(path for path, content in files if SKIP_MARKER in content)
+    parsed = parse_manifests(
+        [(path, content) for path, content in files if SKIP_MARKER not in content],
+        bounds=bounds.yaml,
+        objects_max=bounds.objects_max,
+    )
+    return Parsed(parsed.objects, (*parsed.unrelated, *marked))
