@@ -154,7 +154,8 @@ def test_sync_options_that_are_done(option: str, field: str, value: object) -> N
     "option",
     [
         "Replace=true", "Force=true", "RespectIgnoreDifferences=true", "Prune=confirm", "Delete=confirm",
-        "Delete=false", "PrunePropagationPolicy=sometimes", "PrunePropagationPolicy", "Prune=flase", "CreateNamespace=True",
+        "Delete=false", "PrunePropagationPolicy=sometimes", "PrunePropagationPolicy", "Prune=flase",
+        "CreateNamespace=True",
     ],
 )  # fmt: skip
 def test_sync_options_that_are_refused(option: str) -> None:
