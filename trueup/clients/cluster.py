@@ -271,16 +271,17 @@ class Cluster:
         Raises ConflictError where the name now belongs to another uid or resource version.
         """
         preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
-        options = {
+        options: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": propagation,
             "preconditions": preconditions,
         }
+        if dry_run:
+            # Of a delete with a body the API server ignores the query.
+            options["dryRun"] = ["All"]
         try:
-            await self._object_request(
-                "DELETE", "DELETE", resource, namespace, name, query={"dryRun": _dry(dry_run)}, body=options
-            )
+            await self._object_request("DELETE", "DELETE", resource, namespace, name, body=options)
         except NotFoundError:
             return False
         return True
