@@ -1,0 +1,93 @@
+"""Whether to sync now, by the rules of Argo CD's automated sync policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from trueup.domain.application import Application, SyncStatus
+from trueup.domain.retry import SELF_HEAL, self_heal_delay
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a refresh found, as far as the policy asks."""
+
+    status: SyncStatus
+    revision: str
+    #: Whether a desired object is missing or different.
+    has_changes: bool
+    #: Whether the sync would leave no object: everything the application owns requires pruning.
+    wipes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncDecision:
+    sync: bool
+    reason: str
+    prune: bool = False
+    #: How long to wait before asking again; None waits for an event.
+    retry_after_seconds: float | None = None
+    #: To be recorded as `operation.sync.autoHealAttemptsCount`.
+    self_heal_attempts: int = 0
+    #: What a person should hear of: the message of a SyncError condition.
+    error: str = ""
+
+
+def decide(app: Application, comparison: Comparison, now: datetime) -> SyncDecision:  # noqa: PLR0911 a ladder of rules
+    """Say whether a sync is due, and why or why not. `now` must carry a time zone."""
+    if app.deleting:
+        return SyncDecision(False, "the application is being deleted")
+    if app.operation is not None:
+        return SyncDecision(True, f"requested by {app.operation.initiated_by or 'an operation'}", app.operation.prune)
+    if app.automated is None:
+        return SyncDecision(False, "automated sync is off")
+    if comparison.status != "OutOfSync":
+        return SyncDecision(False, f"the application is {comparison.status}")
+    if not comparison.has_changes and not app.automated.prune:
+        return SyncDecision(False, "only pruning is left to do, and automated pruning is off")
+    if comparison.wipes and not app.automated.allow_empty:
+        text = f"auto-sync to {comparison.revision} would delete every object; to allow it, set allowEmpty"
+        return SyncDecision(False, text, error=text)
+    state = app.status.get("operationState") or {}
+    if not _already_tried(app, state, comparison.revision):
+        return SyncDecision(True, f"Git moved to {comparison.revision}", app.automated.prune)
+    if state.get("phase") != "Succeeded":
+        text = f"the last sync to {comparison.revision} failed: {state.get('message') or 'no message'}"
+        return SyncDecision(False, text, error=text)
+    if not app.automated.self_heal:
+        return SyncDecision(False, f"already synced to {comparison.revision}, and self-heal is off")
+    return _heal(app.automated.prune, state, now)
+
+
+def _heal(prune: bool, state: Mapping[str, Any], now: datetime) -> SyncDecision:
+    sync = (state.get("operation") or {}).get("sync") or {}
+    attempts = int(sync.get("autoHealAttemptsCount") or 0)
+    since = _seconds_since(state.get("finishedAt"), now)
+    if since is None or since >= SELF_HEAL.duration_seconds_max:
+        attempts = 0
+    wait = self_heal_delay(attempts) - (since or 0.0)
+    if wait > 0:
+        return SyncDecision(False, "the same revision was healed a moment ago", retry_after_seconds=wait)
+    return SyncDecision(True, "live objects drifted from Git", prune, self_heal_attempts=attempts + 1)
+
+
+def _already_tried(app: Application, state: Mapping[str, Any], revision: str) -> bool:
+    """Whether the last sync, however it ended, was to this revision of this source."""
+    result = state.get("syncResult") or {}
+    if result.get("revision") != revision:
+        return False
+    source = result.get("source")
+    return source is None or source == (app.raw.get("spec") or {}).get("source")
+
+
+def _seconds_since(time: Any, now: datetime) -> float | None:
+    if not isinstance(time, str):
+        return None
+    try:
+        then = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    return max(0.0, (now - then).total_seconds()) if then.tzinfo is not None else None

@@ -1,0 +1,115 @@
+"""The apply that Trueup does itself where the API server refuses to: lists whose keys are not unique.
+
+Server-side apply rejects such manifests (two `env` entries of one name, say), though the same
+objects can be created and updated by other means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from trueup.domain.fieldpath import Item, Member, Path
+from trueup.domain.listkeys import item_of, pair_items
+from trueup.domain.listtypes import is_whole_map, list_type
+from trueup.domain.managedfields import NOWHERE, Cursor, root
+from trueup.domain.normalize import same_json
+from trueup.domain.resource import Body, Manifest, ResourceKey
+
+Patch = dict[str, Any]
+
+
+def client_side_patch(desired: Manifest, body: Body, live: Body, removals: Iterable[Path]) -> Patch:
+    """A JSON merge patch (RFC 7386) that makes live what `body` says, less the removals.
+
+    `body` is the manifest as it is applied, tracking annotation included; what it does not mention
+    stays as it is. The patch names the `resourceVersion` that it was made for, so that it fails
+    rather than overwrite somebody. Empty where there is nothing to do.
+    """
+    wanted = {name: value for name, value in body.items() if name not in ("apiVersion", "kind", "status")}
+    merged = _merged(desired.key, wanted, _without(live, list(removals)), root(live), ())
+    patch = _patch(live, merged)
+    if patch:
+        version = (live.get("metadata") or {}).get("resourceVersion")
+        patch["metadata"] = {**(patch.get("metadata") or {}), "resourceVersion": version}
+    return patch
+
+
+def _without(value: Any, removals: list[Path]) -> Any:
+    """A copy without the places, sharing everything that no path leads to."""
+    if not removals:
+        return value
+    here = {path[0] for path in removals if len(path) == 1}
+    if isinstance(value, Mapping):
+        return {
+            name: _without(below, [path[1:] for path in removals if path[0] == name])
+            for name, below in value.items()
+            if name not in here
+        }
+    if not isinstance(value, list):
+        return value
+    kept = []
+    for index, below in enumerate(value):
+        paths = [path for path in removals if _leads(path, index, below)]
+        if not any(len(path) == 1 for path in paths):
+            kept.append(_without(below, [path[1:] for path in paths]))
+    return kept
+
+
+def _leads(path: Path, index: int, item: Any) -> bool:
+    segment = path[0]
+    if isinstance(segment, Item):
+        return segment.selects(item)
+    return item == segment.value if isinstance(segment, Member) else segment == index
+
+
+def _merged(key: ResourceKey, desired: Any, live: Any, cursor: Cursor, path: Path) -> Any:
+    if isinstance(desired, Mapping) and isinstance(live, Mapping):
+        if path and is_whole_map(path, live, cursor):
+            return desired
+        merged = dict(live)
+        for name, value in desired.items():
+            if value is not None:
+                merged[name] = _merged(key, value, live.get(name), cursor.field(name), (*path, name))
+        return merged
+    if isinstance(desired, list) and isinstance(live, list):
+        kind = list_type(key, path, cursor)
+        if kind.kind == "set":
+            return [*live, *(value for value in desired if value not in live)]
+        if kind.kind == "map":
+            return _merged_items(key, (desired, live), kind.keys, cursor, path)
+    return desired
+
+
+def _merged_items(
+    key: ResourceKey, sides: tuple[list[Any], list[Any]], keys: tuple[str, ...], cursor: Cursor, path: Path
+) -> list[Any]:
+    """Desired members in their order, each with what live adds to it; then the members of others."""
+    desired, live = sides
+    pairing = pair_items(desired, live, keys)
+    if pairing is None:
+        return desired
+    partners = dict(pairing.pairs)
+    owned = cursor.items(keys)
+    merged = []
+    for index, item in enumerate(desired):
+        if index not in partners:
+            merged.append(item)
+            continue
+        partner = live[partners[index]]
+        there = item_of(partner, keys)
+        below = owned.get(tuple(value for _, value in there.keys), NOWHERE)
+        merged.append(_merged(key, item, partner, below, (*path, there)))
+    return merged + [live[index] for index in pairing.live_left]
+
+
+def _patch(live: Mapping[str, Any], merged: Mapping[str, Any]) -> Patch:
+    patch: Patch = {name: None for name in live if name not in merged}
+    for name, value in merged.items():
+        below = live.get(name)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            if nested := _patch(below, value):
+                patch[name] = nested
+        elif not same_json(below, value):
+            patch[name] = value
+    return patch

@@ -1,0 +1,229 @@
+"""Whether a live object is what Git says, and every place where it is not.
+
+Every desired field is compared with live. What live has and desired lacks counts only where a
+delivering manager owns it (`trueup.domain.extras`), or where a member of a list stands in for a
+desired one, because somebody edited its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from trueup.domain.extras import extra_paths
+from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Segment, check_depth, find, pointer, show
+from trueup.domain.listkeys import ListType, item_of, pair_items
+from trueup.domain.listtypes import delivered_and_edited, list_type
+from trueup.domain.managedfields import NOWHERE, Cursor, FieldOwner, root
+from trueup.domain.normalize import same_json, same_scalar, says_nothing, wanted
+from trueup.domain.resource import Body, Manifest, ResourceKey
+from trueup.domain.standins import Sides, stand_ins
+
+ObjectStatus = Literal["Synced", "OutOfSync", "Missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One place where live is not what is desired."""
+
+    path: Path
+    kind: Literal["changed", "missing", "extra"]
+    #: None for an extra value.
+    desired: Any
+    #: None for a missing value.
+    live: Any
+    #: JSON pointer in the live object; `-` stands for a list member that it lacks.
+    pointer: str
+    #: The field managers that own the live value.
+    owners: tuple[FieldOwner, ...]
+    #: What must go from live, beyond what an apply of the manifest does by itself.
+    removes: Path | None = None
+    #: Whether only the order of a list's members differs; the values are then their keys.
+    reordered: bool = False
+
+    def __str__(self) -> str:
+        return show(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDiff:
+    key: ResourceKey
+    status: ObjectStatus
+    #: In the order of the manifest, what is extra last. Empty for a missing object.
+    changes: tuple[Change, ...] = ()
+
+
+def compare(desired: Manifest, live: Body | None) -> ObjectDiff:
+    """Hold a manifest against its live object, read at the manifest's version; None is an object that is not there.
+
+    Raises StalledError where the two are nested deeper than OBJECT_DEPTH_MAX.
+    """
+    if live is None:
+        return ObjectDiff(desired.key, "Missing")
+    comparison = _Comparison(desired.key, live)
+    body = wanted(desired.body, desired.key)
+    comparison.mapping(body, live, root(live), exact=False)
+    removed = {change.removes for change in comparison.changes}
+    for path, owners in extra_paths(desired.key, body, desired.body, live):
+        if path not in removed:
+            comparison.note_extra(path, owners)
+    changes = tuple(comparison.changes)
+    return ObjectDiff(desired.key, "OutOfSync" if changes else "Synced", changes)
+
+
+def settle_with(diff: ObjectDiff, applied: Body) -> ObjectDiff:
+    """The diff without what the API server itself makes of the manifest.
+
+    `applied` is what it answered to a forced apply of the manifest, dry or not: a place where it
+    holds what live holds is its normalisation and no drift. Whatever needs a removal stays.
+    """
+    kept = tuple(change for change in diff.changes if change.removes is not None or not _is_settled(change, applied))
+    if diff.status == "Missing" or len(kept) == len(diff.changes):
+        return diff
+    return ObjectDiff(diff.key, "OutOfSync" if kept else "Synced", kept)
+
+
+def _is_settled(change: Change, applied: Body) -> bool:
+    value = find(applied, change.path)
+    if change.kind == "missing":
+        return value is ABSENT or value is None
+    if change.reordered and isinstance(value, list):
+        value = _orders(value, [Item(tuple(keys.items())) for keys in change.live])
+    return value is not ABSENT and same_json(value, change.live)
+
+
+def _orders(items: list[Any], selectors: list[Item]) -> list[dict[str, Any]]:
+    return [dict(selector.keys) for item in items for selector in selectors if selector.selects(item)]
+
+
+class _Comparison:
+    """One walk over desired and live side by side; `path` is where it stands."""
+
+    def __init__(self, key: ResourceKey, live: Body) -> None:
+        self.key = key
+        self.live = live
+        self.edited_since_delivery = delivered_and_edited(live)
+        self.path: list[Segment] = []
+        self.changes: list[Change] = []
+
+    def value(self, segment: Segment, desired: Any, live: Any, cursor: Cursor, *, exact: bool) -> None:
+        """Compare what stands one step further down."""
+        self.path.append(segment)
+        check_depth(self.path, self.key)
+        if isinstance(desired, Mapping) and isinstance(live, Mapping):
+            self.mapping(desired, live, cursor, exact=exact)
+        elif isinstance(desired, list) and isinstance(live, list):
+            self.listing(desired, live, cursor, exact=exact)
+        elif isinstance(desired, Mapping | list) or not same_scalar(desired, live, tuple(self.path), self.key):
+            self.note("changed", desired, live, cursor)
+        self.path.pop()
+
+    def mapping(self, desired: Mapping[str, Any], live: Mapping[str, Any], cursor: Cursor, *, exact: bool) -> None:
+        exact = exact or self.edited_since_delivery(tuple(self.path), live, cursor)
+        for name, value in desired.items():
+            if value is None:
+                continue
+            below = live.get(name)
+            if below is not None:
+                self.value(name, value, below, cursor.field(name), exact=exact)
+            elif not says_nothing(value, name, self.key):
+                self.at(name, "missing", value, None, NOWHERE)
+        if exact:
+            for name, value in live.items():
+                if value is not None and desired.get(name) is None:
+                    self.at(name, "extra", None, value, cursor)
+
+    def listing(self, desired: list[Any], live: list[Any], cursor: Cursor, *, exact: bool) -> None:
+        kind = list_type(self.key, tuple(self.path), cursor)
+        if kind.kind == "set":
+            for value in desired:
+                if value not in live:
+                    self.at(Member(value), "missing", value, None, NOWHERE)
+        elif kind.kind == "atomic" or not self.keyed(desired, live, kind, cursor):
+            self.positional(desired, live, cursor, exact=exact)
+
+    def positional(self, desired: list[Any], live: list[Any], cursor: Cursor, *, exact: bool) -> None:
+        if len(desired) != len(live):
+            self.note("changed", desired, live, cursor)
+            return
+        exact = exact or self.edited_since_delivery(tuple(self.path), live, cursor)
+        for index, (one, other) in enumerate(zip(desired, live, strict=True)):
+            self.value(index, one, other, cursor, exact=exact)
+
+    def keyed(self, desired: list[Any], live: list[Any], kind: ListType, cursor: Cursor) -> bool:
+        """Compare member by member; false where the keys cannot tell the members apart."""
+        pairing = pair_items(desired, live, kind.keys)
+        if pairing is None:
+            return False
+        owned = cursor.items(kind.keys)
+
+        def below(item: Mapping[str, Any]) -> Cursor:
+            return owned.get(tuple(value for _, value in item_of(item, kind.keys).keys), NOWHERE)
+
+        for one, other in pairing.pairs:
+            item = live[other]
+            self.value(item_of(item, kind.keys), desired[one], item, below(item), exact=False)
+        standing = stand_ins(self.key, tuple(self.path), Sides(desired, live, pairing, owned, kind.keys))
+        for one, other in standing.items():
+            self.stand_in(desired[one], live[other], kind, below(live[other]))
+        for one in pairing.desired_left:
+            if one not in standing:
+                self.at(item_of(desired[one], kind.keys), "missing", desired[one], None, NOWHERE)
+        order = [other for _, other in pairing.pairs]
+        if order != sorted(order):
+            self.note(
+                "changed",
+                [dict(item_of(live[other], kind.keys).keys) for other in order],
+                [dict(item_of(live[other], kind.keys).keys) for other in sorted(order)],
+                cursor,
+                reordered=True,
+            )
+        return True
+
+    def stand_in(self, desired: Mapping[str, Any], live: Mapping[str, Any], kind: ListType, cursor: Cursor) -> None:
+        """Compare a desired member with the live one whose key somebody edited."""
+        there = item_of(live, kind.keys)
+        removes = (*self.path, there)
+        name = live.get("name")
+        shared = name is not None and name == desired.get("name") and "name" not in kind.keys
+        self.path.append(Item((("name", name),)) if shared else there)
+        keys = dict(item_of(desired, kind.keys).keys)
+        for key, value in keys.items():
+            if value != live.get(key):
+                self.at(key, "changed", value, live.get(key), cursor.field(key), removes=removes)
+        rest = {field: value for field, value in desired.items() if field not in keys}
+        self.mapping(rest, live, cursor, exact=False)
+        self.path.pop()
+
+    def at(
+        self,
+        segment: Segment,
+        kind: Literal["changed", "missing", "extra"],
+        desired: Any,
+        live: Any,
+        cursor: Cursor,
+        *,
+        removes: Path | None = None,
+    ) -> None:
+        self.path.append(segment)
+        self.note(kind, desired, live, cursor, removes=removes)
+        self.path.pop()
+
+    def note(
+        self,
+        kind: Literal["changed", "missing", "extra"],
+        desired: Any,
+        live: Any,
+        cursor: Cursor,
+        *,
+        removes: Path | None = None,
+        reordered: bool = False,
+    ) -> None:
+        path = tuple(self.path)
+        place = pointer(self.live, path)
+        self.changes.append(Change(path, kind, desired, live, place, cursor.owners, removes, reordered))
+
+    def note_extra(self, path: Path, owners: tuple[FieldOwner, ...]) -> None:
+        value = find(self.live, path)
+        self.changes.append(Change(path, "extra", None, value, pointer(self.live, path), owners, removes=path))

@@ -1,0 +1,111 @@
+"""The place of a value inside an object, in words that outlive a reordered list.
+
+A list whose members are told apart by some of their fields is entered by those fields, as in
+`spec.ports[port=80,protocol=TCP]`; a list that is one value as a whole is entered by position.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from trueup.domain.errors import StalledError
+
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The member of a list of objects that has these values in these fields."""
+
+    keys: tuple[tuple[str, Scalar], ...]
+
+    def selects(self, item: object) -> bool:
+        return isinstance(item, Mapping) and all(item.get(name) == value for name, value in self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The member of a set of plain values that is this value."""
+
+    value: Scalar
+
+
+Segment = str | int | Item | Member
+Path = tuple[Segment, ...]
+
+#: Deeper objects than this are refused; the deepest known CRDs have about fifty levels.
+OBJECT_DEPTH_MAX = 128
+
+_PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
+
+
+class Absent:
+    """The type of ABSENT, which is no JSON value at all: null is one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent()
+
+
+def show(path: Path) -> str:
+    """The path as people read it: `spec.ports[name=http].port`, `metadata.labels["a/b"]`."""
+    text = ""
+    for segment in path:
+        if isinstance(segment, str):
+            plain = _PLAIN.fullmatch(segment)
+            text += (f".{segment}" if text else segment) if plain else f'["{segment}"]'
+        elif isinstance(segment, Item):
+            text += "[" + ",".join(f"{name}={value}" for name, value in segment.keys) + "]"
+        elif isinstance(segment, Member):
+            text += f"[={segment.value}]"
+        else:
+            text += f"[{segment}]"
+    return text
+
+
+def check_depth(path: Sequence[Segment], key: object) -> None:
+    """Raise StalledError where the path leads deeper into the object `key` than OBJECT_DEPTH_MAX."""
+    if len(path) > OBJECT_DEPTH_MAX:
+        raise StalledError(
+            f"{key} is nested deeper than {OBJECT_DEPTH_MAX} levels under {show(tuple(path[:8]))}; flatten it"
+        )
+
+
+def find(body: Any, path: Path) -> Any:
+    """What stands at the path, or ABSENT."""
+    value = body
+    for segment in path:
+        value = _step(value, segment)[1]
+        if value is ABSENT:
+            return ABSENT
+    return value
+
+
+def pointer(body: Any, path: Path) -> str:
+    """The JSON pointer (RFC 6901) of the path in this object; `-` stands for a list member it lacks."""
+    tokens = []
+    value = body
+    for segment in path:
+        token, value = _step(value, segment)
+        tokens.append(token.replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{token}" for token in tokens)
+
+
+def _step(value: Any, segment: Segment) -> tuple[str, Any]:
+    if isinstance(segment, str):
+        return segment, value.get(segment, ABSENT) if isinstance(value, Mapping) else ABSENT
+    if not isinstance(value, list):
+        return (str(segment) if isinstance(segment, int) else "-"), ABSENT
+    if isinstance(segment, int):
+        return str(segment), value[segment] if segment < len(value) else ABSENT
+    for index, item in enumerate(value):
+        if segment.selects(item) if isinstance(segment, Item) else item == segment.value:
+            return str(index), item
+    return "-", ABSENT

@@ -1,0 +1,157 @@
+"""How the members of a Kubernetes list are told apart.
+
+A list is a map (members carry keys), a set (members are their own key) or atomic (one value as a
+whole). The live object's `managedFields` say which, for any kind; the table below is for built-in
+objects whose field managers say nothing about the list. Source: `x-kubernetes-list-type` and
+`x-kubernetes-list-map-keys` in the API server's OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from trueup.domain.fieldpath import Item, Path, Scalar
+from trueup.domain.resource import ResourceKey
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    kind: Literal["map", "set", "atomic"]
+    keys: tuple[str, ...] = ()
+
+
+ATOMIC = ListType("atomic")
+SET = ListType("set")
+
+#: The value that the API server gives to a list key that the manifest leaves out.
+KEY_DEFAULTS: Mapping[str, str] = {"protocol": "TCP"}
+
+_IN_PODS: Mapping[str, tuple[str, ...]] = {
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "ephemeralContainers": ("name",),
+    "env": ("name",),
+    "volumes": ("name",),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+    "imagePullSecrets": ("name",),
+    "hostAliases": ("ip",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "resourceClaims": ("name",),
+    "schedulingGates": ("name",),
+}
+
+_ELSEWHERE: Mapping[tuple[str, Path], tuple[str, ...]] = {
+    ("Service", ("spec", "ports")): ("port", "protocol"),
+    ("ServiceAccount", ("secrets",)): ("name",),
+    ("MutatingWebhookConfiguration", ("webhooks",)): ("name",),
+    ("ValidatingWebhookConfiguration", ("webhooks",)): ("name",),
+    ("ValidatingAdmissionPolicy", ("spec", "variables")): ("name",),
+    ("ValidatingAdmissionPolicy", ("spec", "matchConditions")): ("name",),
+}
+
+_POD_OWNERS = frozenset(
+    {
+        "Pod",
+        "PodTemplate",
+        "ReplicationController",
+        "ReplicaSet",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+    }
+)
+
+
+def is_builtin(group: str) -> bool:
+    """Whether the API server itself keeps this group's objects as typed values, and so rewrites them."""
+    return "." not in group or group.endswith(".k8s.io")
+
+
+def known_list_type(key: ResourceKey, path: Path) -> ListType:
+    """What the table says of this list; atomic where it says nothing."""
+    if path == ("metadata", "finalizers"):
+        return SET
+    if path == ("metadata", "ownerReferences"):
+        return ListType("map", ("uid",))
+    if not is_builtin(key.group):
+        return ATOMIC
+    keys = _ELSEWHERE.get((key.kind, path))
+    if keys is None and key.kind in _POD_OWNERS and path and isinstance(path[-1], str):
+        in_container = len(path) > 2 and path[-3] in ("containers", "initContainers", "ephemeralContainers")
+        keys = ("containerPort", "protocol") if path[-1] == "ports" and in_container else _IN_PODS.get(path[-1])
+    return ListType("map", keys) if keys else ATOMIC
+
+
+def item_of(item: Mapping[str, Any], keys: Sequence[str]) -> Item:
+    """The selector of this member, a left-out key filled in as the API server would."""
+    return Item(
+        tuple((key, item.get(key, KEY_DEFAULTS.get(key))) for key in keys if key in item or key in KEY_DEFAULTS)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Which desired member is which live member, by position in either list."""
+
+    #: In the desired list's order.
+    pairs: tuple[tuple[int, int], ...]
+    desired_left: tuple[int, ...]
+    live_left: tuple[int, ...]
+
+
+def pair_items(desired: Sequence[Any], live: Sequence[Any], keys: tuple[str, ...]) -> Pairing | None:
+    """Match members by key; None where keys cannot tell them apart, so that position must.
+
+    A desired member that leaves out a key whose default is not known here is the live member that
+    alone agrees on the others.
+    """
+    by_key: dict[tuple[Scalar, ...], int] = {}
+    for index, item in enumerate(live):
+        values = _key_values(item, keys)
+        if values is None or values in by_key:
+            return None
+        by_key[values] = index
+    pairs: list[tuple[int, int]] = []
+    left: list[int] = []
+    stated: set[Item] = set()
+    taken: set[int] = set()
+    for index, item in enumerate(desired):
+        if not isinstance(item, Mapping) or not any(_is_scalar(item.get(key)) for key in keys if key in item):
+            return None
+        selector = item_of(item, keys)
+        if selector in stated:
+            return None
+        stated.add(selector)
+        if all(key in item or key in KEY_DEFAULTS for key in keys):
+            match = by_key.get(tuple(value for _, value in selector.keys))
+        else:
+            match = _only_match(selector, live)
+        if match is None or match in taken:
+            left.append(index)
+        else:
+            taken.add(match)
+            pairs.append((index, match))
+    return Pairing(tuple(pairs), tuple(left), tuple(i for i in range(len(live)) if i not in taken))
+
+
+def _only_match(stated: Item, live: Sequence[Any]) -> int | None:
+    matches = [index for index, candidate in enumerate(live) if stated.selects(candidate)]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _key_values(item: Any, keys: tuple[str, ...]) -> tuple[Scalar, ...] | None:
+    if not isinstance(item, Mapping):
+        return None
+    values = tuple(item.get(key, KEY_DEFAULTS.get(key)) for key in keys)
+    if not all(_is_scalar(value) for value in values) or all(value is None for value in values):
+        return None
+    return values
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)

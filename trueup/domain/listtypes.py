@@ -1,0 +1,49 @@
+"""What the field managers of a live object say about its lists and maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trueup.domain.fieldpath import Path
+from trueup.domain.listkeys import SET, ListType, known_list_type
+from trueup.domain.managedfields import Cursor, entries
+from trueup.domain.resource import Body, ResourceKey
+
+
+def list_type(key: ResourceKey, path: Path, cursor: Cursor) -> ListType:
+    """How the members of the list at this place are told apart: as its owners say, else as is known of the kind."""
+    if keys := cursor.list_keys:
+        return ListType("map", keys)
+    return SET if cursor.is_set else known_list_type(key, path)
+
+
+def is_whole_map(path: Path, live: Mapping[str, Any], cursor: Cursor) -> bool:
+    """Whether a map is one value: applied, it replaces every key that live has.
+
+    Without an owner to say so, that is known of label selectors alone.
+    """
+    if not live or not path or path[0] == "metadata":
+        return False
+    if cursor.nodes:
+        return cursor.is_whole
+    name = path[-1]
+    return isinstance(name, str) and (name == "selector" or name.endswith("Selector"))
+
+
+def delivered_and_edited(live: Body) -> Callable[[Path, Any, Cursor], bool]:
+    """A test whether a value that is replaced as a whole was written by somebody else since its delivery.
+
+    The members that the API server fills in by itself do not change who owns such a value; an edit
+    does. So after an edit what desired lacks is drift, and before it is a default.
+    """
+    delivered = any(owner.delivers for owner, _ in entries(live))
+
+    def test(path: Path, value: Any, cursor: Cursor) -> bool:
+        if isinstance(value, Mapping) and not is_whole_map(path, value, cursor):
+            return False
+        if not cursor.nodes:
+            return isinstance(value, Mapping)
+        return delivered and cursor.is_whole and not any(owner.delivers for owner in cursor.owners)
+
+    return test

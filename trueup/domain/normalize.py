@@ -1,0 +1,214 @@
+"""What the API server rewrites without changing what was meant.
+
+None of it is drift. Only built-in kinds are rewritten: a custom resource is kept as it was written.
+Sources: the Go types of `k8s.io/api`, whose empty fields without a pointer are not written out, and
+`k8s.io/apimachinery`'s Quantity.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trueup.domain.fieldpath import Path
+from trueup.domain.listkeys import is_builtin
+from trueup.domain.quantity import same_quantity
+from trueup.domain.resource import TRACKING_ANNOTATION, Body, ResourceKey
+
+LAST_APPLIED_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+
+_NOT_WANTED = frozenset({"apiVersion", "kind", "status"})
+#: A manifest's name and namespace are its key; the rest of these only the API server writes.
+_METADATA_NOT_WANTED = frozenset(
+    {
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+        "selfLink",
+    }
+)
+_ANNOTATIONS_NOT_WANTED = frozenset({TRACKING_ANNOTATION, LAST_APPLIED_ANNOTATION})
+
+_QUANTITY_PARENTS = frozenset({"limits", "requests", "hard", "capacity", "overhead"})
+_QUANTITY_PARENTS_IN_RANGES = frozenset({"default", "defaultRequest", "max", "min", "maxLimitRequestRatio"})
+_QUANTITIES = frozenset({"sizeLimit", "divisor"})
+_QUANTITIES_IN_SCALERS = frozenset({"value", "averageValue"})
+
+#: Objects without a field of their own say nothing here: plain maps, and structs that are always there.
+_EMPTY_OBJECTS = frozenset(
+    {
+        "annotations",
+        "binaryData",
+        "data",
+        "default",
+        "defaultRequest",
+        "hard",
+        "labels",
+        "limits",
+        "matchLabels",
+        "max",
+        "metadata",
+        "min",
+        "nodeSelector",
+        "options",
+        "overhead",
+        "parameters",
+        "requests",
+        "resources",
+        "securityContext",
+        "status",
+        "strategy",
+        "stringData",
+        "updateStrategy",
+        "volumeAttributes",
+    }
+)
+#: Booleans and numbers whose zero is not written out, because it is what leaving them out means.
+_ZEROS = frozenset(
+    {
+        "hostIPC",
+        "hostNetwork",
+        "hostPID",
+        "hostPort",
+        "initialDelaySeconds",
+        "insecureSkipTLSVerify",
+        "minReadySeconds",
+        "nodePort",
+        "paused",
+        "preserveUnknownFields",
+        "globalDefault",
+        "publishNotReadyAddresses",
+        "readOnly",
+        "stdin",
+        "stdinOnce",
+        "tty",
+        "unschedulable",
+    }
+)
+#: Strings where the empty one says something else than none.
+_EMPTY_STRINGS_MEANT = frozenset({"storageClassName"})
+
+
+def wanted(desired: Body, key: ResourceKey) -> dict[str, Any]:
+    """The part of a manifest that live state is held against, a Secret's `stringData` folded into `data`."""
+    folded = fold_string_data(desired, key)
+    body = {name: value for name, value in folded.items() if not is_ignored(key, (name,), desired)}
+    metadata = desired.get("metadata")
+    if isinstance(metadata, Mapping):
+        body["metadata"] = {name: value for name, value in metadata.items() if name not in _METADATA_NOT_WANTED}
+        annotations = metadata.get("annotations")
+        if isinstance(annotations, Mapping):
+            body["metadata"]["annotations"] = {
+                name: value for name, value in annotations.items() if name not in _ANNOTATIONS_NOT_WANTED
+            }
+    return body
+
+
+def fold_string_data(body: Body, key: ResourceKey) -> dict[str, Any]:
+    """The same object with a Secret's `stringData` where the API server puts it; it wins over `data`."""
+    folded = dict(body)
+    if key.group == "" and key.kind == "Secret" and isinstance(strings := folded.pop("stringData", None), Mapping):
+        encoded = {name: _encoded(text) for name, text in strings.items() if text is not None}
+        folded["data"] = {**(folded.get("data") or {}), **encoded}
+    return folded
+
+
+def is_ignored(key: ResourceKey, path: Path, desired: Body) -> bool:
+    """Whether this place is never a difference, whoever owns it."""
+    if path[0] == "metadata":
+        if len(path) == 2:
+            return path[1] in _METADATA_NOT_WANTED
+        return len(path) == 3 and path[1] == "annotations" and path[2] in _ANNOTATIONS_NOT_WANTED
+    if len(path) > 1:
+        return False
+    # The controller manager writes the rules of an aggregated role.
+    aggregated = path[0] == "rules" and key.kind == "ClusterRole" and desired.get("aggregationRule") is not None
+    return path[0] in _NOT_WANTED or aggregated
+
+
+def says_nothing(value: Any, name: object, key: ResourceKey) -> bool:
+    """Whether a desired value asks for nothing more than a live object that lacks it."""
+    if value is None:
+        return True
+    if isinstance(value, Mapping):
+        return name in _EMPTY_OBJECTS and all(below is None for below in value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return not value
+    if not is_builtin(key.group):
+        return False
+    if value == "":
+        return name not in _EMPTY_STRINGS_MEANT
+    return not value and name in _ZEROS
+
+
+def same_scalar(desired: Any, live: Any, path: Path, key: ResourceKey) -> bool:
+    """Whether two plain values mean the same at this place."""
+    if isinstance(desired, bool) or isinstance(live, bool):
+        return desired is live
+    if desired == live:
+        return True
+    if not is_builtin(key.group):
+        return False
+    if _is_quantity(path, key):
+        return same_quantity(desired, live)
+    return _is_base64(path, key) and _same_bytes(desired, live)
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Deep equality of JSON values: 1 is 1.0, and neither is true."""
+    left = [(one, other)]
+    while left:
+        a, b = left.pop()
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            if a.keys() != b.keys():
+                return False
+            left.extend((value, b[name]) for name, value in a.items())
+        elif isinstance(a, list) and isinstance(b, list):
+            if len(a) != len(b):
+                return False
+            left.extend(zip(a, b, strict=True))
+        elif isinstance(a, bool) or isinstance(b, bool):
+            if a is not b:
+                return False
+        elif a != b:
+            return False
+    return True
+
+
+def _is_quantity(path: Path, key: ResourceKey) -> bool:
+    name = path[-1]
+    parent = path[-2] if len(path) > 1 else None
+    if parent in _QUANTITY_PARENTS or name in _QUANTITIES:
+        return parent not in ("data", "stringData", "labels", "annotations")
+    if key.kind == "LimitRange":
+        return parent in _QUANTITY_PARENTS_IN_RANGES
+    return key.kind == "HorizontalPodAutoscaler" and name in _QUANTITIES_IN_SCALERS
+
+
+def _is_base64(path: Path, key: ResourceKey) -> bool:
+    if path[-1] == "caBundle":
+        return True
+    in_core = key.group == "" and len(path) == 2
+    return in_core and (key.kind, path[0]) in (("Secret", "data"), ("ConfigMap", "binaryData"))
+
+
+def _same_bytes(one: Any, other: Any) -> bool:
+    """Whether two base64 texts hold the same bytes; line breaks in them are skipped, as Go does."""
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return False
+    try:
+        return base64.b64decode("".join(one.splitlines()), validate=True) == base64.b64decode(other, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _encoded(text: Any) -> Any:
+    return base64.b64encode(text.encode()).decode() if isinstance(text, str) else text

@@ -1,0 +1,24 @@
+"""When to try again. Pure: whoever asks knows the time."""
+
+from __future__ import annotations
+
+from trueup.domain.application import RetryPolicy
+
+#: Argo CD's defaults for healing the same drift again: at once, then 2, 6, 18, … seconds apart.
+SELF_HEAL = RetryPolicy(limit=-1, duration_seconds=2.0, factor=3.0, duration_seconds_max=300.0)
+
+
+def next_retry(policy: RetryPolicy, retry_count: int) -> float | None:
+    """Seconds to wait before the next try, after `retry_count` of them; None where there is none."""
+    if policy.limit >= 0 and retry_count >= policy.limit:
+        return None
+    try:
+        delay = policy.duration_seconds * policy.factor**retry_count
+    except OverflowError:
+        return policy.duration_seconds_max
+    return min(policy.duration_seconds_max, delay)
+
+
+def self_heal_delay(attempts: int) -> float:
+    """Seconds between the end of the last sync and healing the same revision once more."""
+    return 0.0 if attempts <= 0 else next_retry(SELF_HEAL, attempts - 1) or 0.0
