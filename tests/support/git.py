@@ -1,0 +1,87 @@
+"""Real repositories to fetch from: a working clone that commits, and the bare one that is served."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trueup.clients.process import base_environment, run
+
+SECONDS_MAX = 60.0
+_IDENTITY = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_AUTHOR_NAME": "Ada Example",
+    "GIT_AUTHOR_EMAIL": "ada@example.org",
+    "GIT_COMMITTER_NAME": "Ada Example",
+    "GIT_COMMITTER_EMAIL": "ada@example.org",
+    "GIT_AUTHOR_DATE": "2024-02-03T04:05:06Z",
+    "GIT_COMMITTER_DATE": "2024-02-03T04:05:06Z",
+}
+
+
+async def git(directory: Path, *arguments: str | bytes | Path, stdin: bytes | None = None) -> str:
+    """Run git and return what it writes, without the line end. Raises AssertionError where it fails."""
+    completed = await run(
+        ["git", *arguments],
+        cwd=directory,
+        env=base_environment() | _IDENTITY,
+        stdin=stdin,
+        timeout_seconds=SECONDS_MAX,
+        output_bytes_max=64 * 1024 * 1024,
+    )
+    assert completed.returncode == 0, (arguments, completed.stderr.decode(errors="replace"))
+    return completed.stdout.decode(errors="surrogateescape").removesuffix("\n")
+
+
+class Repository:
+    """A bare repository `root/NAME.git`, HEAD on main, and a clone of it to commit in."""
+
+    def __init__(self, bare: Path, work: Path) -> None:
+        self.bare = bare
+        self.work = work
+
+    @classmethod
+    async def make(cls, root: Path, name: str, *, object_format: str = "sha1") -> Repository:
+        bare, work = root / "served" / f"{name}.git", root / "work" / name
+        for directory, options in ((bare, ["--bare"]), (work, [])):
+            directory.mkdir(parents=True)
+            await git(directory, "init", "-q", "-b", "main", f"--object-format={object_format}", *options)
+        await git(work, "remote", "add", "origin", str(bare))
+        return cls(bare, work)
+
+    async def commit(
+        self, files: Mapping[str, str | bytes | None], *, branch: str = "main", message: str = "Change"
+    ) -> str:
+        """Commit on the branch (made from here if new), push it, and return the SHA; None deletes a file."""
+        if await git(self.work, "branch", "--show-current") != branch:
+            known = await git(self.work, "for-each-ref", "--format=%(refname:short)", "refs/heads")
+            await git(self.work, "checkout", "-q", *([] if branch in known.splitlines() else ["-b"]), branch)
+        for name, content in files.items():
+            path = self.work / name
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        await git(self.work, "add", "-A")
+        await git(self.work, "commit", "-q", "--allow-empty", "-m", message)
+        await self.push(f"+{branch}:refs/heads/{branch}")
+        return await self.head()
+
+    async def head(self) -> str:
+        return await git(self.work, "rev-parse", "HEAD")
+
+    async def push(self, *refspecs: str) -> None:
+        await git(self.work, "push", "-q", "--force", "origin", *refspecs)
+
+
+def secret(name: str, kind: str, **data: str) -> dict[str, Any]:
+    """A Kubernetes Secret as Argo CD has it."""
+    return {
+        "metadata": {"namespace": "argocd", "name": name, "labels": {"argocd.argoproj.io/secret-type": kind}},
+        "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+    }
