@@ -6,14 +6,22 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
 
 
-async def wait_until(predicate: Callable[[], T] | Callable[[], Awaitable[T]], seconds: float, what: str) -> T:
+@overload
+async def wait_until(predicate: Callable[[], Awaitable[T]], seconds: float, what: str) -> T: ...
+
+
+@overload
+async def wait_until(predicate: Callable[[], T], seconds: float, what: str) -> T: ...
+
+
+async def wait_until(predicate: Callable[[], Any], seconds: float, what: str) -> Any:
     """Ask until `predicate` answers something true, and return that.
 
     Raises AssertionError naming `what` after `seconds`.

@@ -60,7 +60,7 @@ def _given(say: Say) -> Path | None:
 
 
 def _kubernetes_version() -> str:
-    found = re.search(r"^\s*k8s\.io/kubernetes (v(\d+)\.(\d+)\S*)$", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    found = re.search(r"k8s\.io/kubernetes (v\d+\.\d+\S*)", (SOURCE / "go.mod").read_text())
     if not found:
         raise SandboxError(f"{SOURCE / 'go.mod'} does not require k8s.io/kubernetes.")
     return found[1]
