@@ -56,12 +56,12 @@ def claim_of(key: bytes, text: bytes) -> Claim | None:
     job = _job(key, record)
     if job is None:
         return None
-    return Claim(job, token_of(text), int(record.get("attempt") or 0), float(record.get("at") or 0) / 1000)
+    return Claim(job, token_of(text), int(_number(record, "attempt")), _number(record, "at") / 1000)
 
 
 def token_of(text: bytes) -> Token:
     record = _record(text)
-    return Token(int(record.get("epoch") or 0), int(record.get("n") or 0))
+    return Token(int(_number(record, "epoch")), int(_number(record, "n")))
 
 
 def dead_letter_of(key: bytes, text: bytes) -> DeadLetter | None:
@@ -69,8 +69,8 @@ def dead_letter_of(key: bytes, text: bytes) -> DeadLetter | None:
     job = _job(key, record)
     if job is None:
         return None
-    died_at = float(record.get("dead_at") or 0) / 1000
-    return DeadLetter(job, str(record.get("reason") or ""), int(record.get("attempt") or 0), died_at)
+    reason = str(record.get("reason") or "")
+    return DeadLetter(job, reason, int(_number(record, "attempt")), _number(record, "dead_at") / 1000)
 
 
 def job_of(key: bytes, text: bytes) -> Job | None:
@@ -83,6 +83,11 @@ def _record(text: bytes) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def _number(record: Mapping[str, Any], name: str) -> float:
+    value = record.get(name)
+    return value if isinstance(value, int | float) else 0
 
 
 def _job(key: bytes, record: Mapping[str, Any]) -> Job | None:

@@ -5,8 +5,9 @@ local now = clock()
 -- Above any due time in milliseconds, and small enough for four priorities in a double's 53 bits.
 local PRIORITY_STEP = 1e13
 
+-- Neither NaN nor infinity, which could be read but not written again.
 local function number(value, otherwise)
-  return type(value) == 'number' and value or otherwise
+  return type(value) == 'number' and value > -1e15 and value < 1e15 and value or otherwise
 end
 
 -- A record that cannot be read, or that another version wrote, is a hint lost: look at everything.
