@@ -8,14 +8,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.support.api_proxy import proxy_to
 from tests.support.sandbox import SandboxFacts
-from tests.support.tcp_proxy import FaultyProxy, Seen, faulty_proxy
+from tests.support.tcp_proxy import Seen
 from trueup.clients.api_errors import UnauthorizedError
 from trueup.clients.cluster import Cluster, ClusterBounds
 from trueup.clients.credentials import CredentialsSource, InClusterSource, KubeconfigSource, ServerAccess, home_source
@@ -96,11 +96,10 @@ async def test_a_kubeconfig_with_a_token_is_understood(sandbox: SandboxFacts) ->
     assert await whoami(KubeconfigSource(str(sandbox.kubeconfig_for("alice")))) == "alice"
 
 
-async def test_the_files_of_kubeconfig_are_merged(tmp_path: Path, sandbox: SandboxFacts) -> None:
+async def test_of_many_kubeconfigs_the_first_one_s_context_counts_as_in_kubectl(tmp_path: Path, sandbox: SandboxFacts) -> None:
     first = kubeconfig(tmp_path / "first", sandbox, {"token": sandbox.users["bob"]})
     paths = os.pathsep.join([str(tmp_path / "missing"), first, str(sandbox.kubeconfig_for("alice"))])
-    # As kubectl has it: the first to say something wins, but this library lets the last context win.
-    assert await whoami(KubeconfigSource(paths)) in {"alice", "bob"}
+    assert await whoami(KubeconfigSource(paths)) == "bob"
 
 
 async def test_an_exec_plugin_is_run_and_run_again_when_its_token_is_refused(
@@ -125,7 +124,7 @@ async def test_an_exec_plugin_is_run_and_run_again_when_its_token_is_refused(
         }
     }
     source = KubeconfigSource(kubeconfig(tmp_path / "kubeconfig", sandbox, user))
-    async with faulty_proxy_of(sandbox) as proxy:
+    async with proxy_to(sandbox) as proxy:
         through = KubeconfigSource(kubeconfig(tmp_path / "through", sandbox, user, proxy.url))
         async with Cluster(through, bounds=EAGER) as cluster:
             assert await whoami_of(cluster) == "alice"
@@ -177,10 +176,6 @@ async def test_a_broken_kubeconfig_is_named_and_not_quoted(tmp_path: Path, conte
         await KubeconfigSource(str(path)).read(forced=False)
     with pytest.raises(StalledError, match="no kubeconfig"):
         await KubeconfigSource(str(tmp_path / "missing")).read(forced=False)
-
-
-def faulty_proxy_of(sandbox: SandboxFacts) -> AbstractAsyncContextManager[FaultyProxy]:
-    return faulty_proxy(sandbox.server, base64.b64decode(sandbox.ca_data).decode())
 
 
 def bearer(token: str) -> Callable[[Seen], bool]:

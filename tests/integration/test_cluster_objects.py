@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import secrets
 from functools import partial
 from types import MappingProxyType
@@ -12,8 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.support.api_proxy import proxy_to, through
 from tests.support.sandbox import SandboxFacts
-from tests.support.tcp_proxy import FaultyProxy, Seen, faulty_proxy
+from tests.support.tcp_proxy import Seen
 from tests.support.wait import wait_until
 from trueup import telemetry
 from trueup.clients.api_errors import (
@@ -295,14 +295,6 @@ async def test_a_refused_secret_is_not_quoted(cluster: Cluster, namespace: str, 
         assert CANARY not in str(chain)
         chain = chain.__cause__ or chain.__context__
     assert f"secrets {namespace}/s: " in str(refused.value)
-
-
-def proxy_to(sandbox: SandboxFacts) -> Any:
-    return faulty_proxy(sandbox.server, base64.b64decode(sandbox.ca_data).decode())
-
-
-def through(sandbox: SandboxFacts, proxy: FaultyProxy, bounds: ClusterBounds | None = None) -> Cluster:
-    return Cluster(ServerAccess(proxy.url, bearer_token=sandbox.users["trueup"]), bounds=bounds)
 
 
 def is_write(seen: Seen) -> bool:

@@ -115,7 +115,10 @@ class KubeconfigSource:
         if not any(Path(path).expanduser().is_file() for path in self._paths.split(os.pathsep) if path):
             raise StalledError(f"There is no kubeconfig at {self._paths}: correct KUBECONFIG or unset it")
         merger = KubeConfigMerger(self._paths)
-        return KubeConfigLoader(config_dict=merger.config, config_base_path=None)
+        # The library lets the last file's context win. kubectl takes the first, and that is the cluster meant.
+        contexts = (content.get("current-context") for content in merger.config_files.values())
+        context = next((name for name in contexts if name), None)
+        return KubeConfigLoader(config_dict=merger.config, active_context=context, config_base_path=None)
 
 
 class InClusterSource:

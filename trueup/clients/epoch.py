@@ -2,20 +2,19 @@
 
 The epoch is a decimal number in an annotation of Lease `trueup-epoch`. It is not
 `spec.leaseTransitions`, whose 32 bits are too few: a new epoch is the one before plus one, or the
-time in Unix seconds where that is more, so that tokens do not go back even when the Lease is
+time in Unix milliseconds where that is more, so that tokens do not go back even when the Lease is
 deleted or restored from an old backup.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import secrets
 import time
 from typing import Any
 
-from trueup.clients.api_errors import AlreadyExistsError, ConflictError
+from trueup.clients.api_errors import AlreadyExistsError, ConflictError, NotFoundError
 from trueup.clients.cluster import Cluster
 from trueup.domain.errors import StalledError, TransientError
 
@@ -41,17 +40,19 @@ async def bump_epoch(cluster: Cluster, namespace: str) -> int:
     resource = await cluster.resource("coordination.k8s.io", "Lease")
     for _ in range(BUMP_ATTEMPTS_MAX):
         lease = await cluster.get(resource, namespace, EPOCH_LEASE)
+        now = time.time_ns() // 1_000_000
+        if lease is None:
+            try:
+                await cluster.create(resource, namespace, _lease(now))
+            except AlreadyExistsError:
+                continue
+            return now
+        epoch = max(_epoch_of(lease, namespace) + 1, now)
+        guard = {"resourceVersion": lease["metadata"]["resourceVersion"]}
+        patch = {"metadata": {**guard, "annotations": {EPOCH_ANNOTATION: str(epoch)}}}
         try:
-            if lease is None:
-                epoch = int(time.time())
-                await cluster.create(resource, namespace, _lease(epoch))
-            else:
-                epoch = max(_epoch_of(lease, namespace) + 1, int(time.time()))
-                guard = {"resourceVersion": lease["metadata"]["resourceVersion"]}
-                patch = {"metadata": {**guard, "annotations": {EPOCH_ANNOTATION: str(epoch)}}}
-                await cluster.merge_patch(resource, namespace, EPOCH_LEASE, patch)
-        except (ConflictError, AlreadyExistsError):
-            await asyncio.sleep(0)
+            await cluster.merge_patch(resource, namespace, EPOCH_LEASE, patch)
+        except (ConflictError, NotFoundError):
             continue
         return epoch
     raise TransientError(f"Lease {namespace}/{EPOCH_LEASE} is contended")
