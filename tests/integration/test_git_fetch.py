@@ -1,0 +1,316 @@
+"""A mirror has what the remote has, of the refs that are followed and of nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.git import Repository, git
+from tests.support.wait import wait_until
+from trueup.clients.git import Git, GitBounds
+from trueup.clients.git_mirror import Mirror, Missing
+from trueup.domain.errors import InvalidSpecError
+from trueup.sandbox import GitServer, git_server
+from trueup.telemetry import GIT_COMMANDS, GIT_FETCHES
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[GitServer]:
+    async with git_server(tmp_path / "served") as running:
+        yield running
+
+
+@pytest.fixture
+async def repository(tmp_path: Path) -> Repository:
+    made = await Repository.make(tmp_path, "r")
+    await made.commit({"app/a.yaml": "a: 1\n"})
+    return made
+
+
+@pytest.fixture
+async def mirror(tmp_path: Path, server: GitServer, repository: Repository) -> AsyncIterator[Mirror]:
+    opened = open_mirror(tmp_path, server.repository_url("r"))
+    yield opened
+    await opened.close()
+
+
+def open_mirror(tmp_path: Path, url: str, *, bounds: GitBounds | None = None) -> Mirror:
+    home = tmp_path / "empty"
+    home.mkdir(exist_ok=True)
+    return Mirror(Git(home, bounds or GitBounds(), frozenset({"http"})), tmp_path / "data", url)
+
+
+async def one(mirror: Mirror, revision: str) -> str | Missing:
+    return (await mirror.fetch([revision], credentials=None))[revision]
+
+
+def commands() -> dict[str, float]:
+    return {
+        sample.labels["command"]: sample.value
+        for metric in GIT_COMMANDS.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
+
+
+def fetches() -> float:
+    return sum(s.value for m in GIT_FETCHES.collect() for s in m.samples if s.name.endswith("_total"))
+
+
+async def test_every_kind_of_revision_is_resolved_to_a_commit(mirror: Mirror, repository: Repository) -> None:
+    first = await repository.head()
+    await git(repository.work, "tag", "-a", "v1", "-m", "v1")
+    await git(repository.work, "tag", "-a", "nested", "v1", "-m", "of a tag")
+    await git(repository.work, "tag", "light")
+    second = await repository.commit({"app/a.yaml": "a: 2\n"}, branch="release/1.0")
+    await repository.push("--tags", f"{first}:refs/pull/7/head")
+    resolved = await mirror.fetch(
+        ["", "HEAD", "main", "release/1.0", "v1", "nested", "light", "refs/heads/main", "refs/tags/v1",
+         "refs/pull/7/head", first, "nope", first[:8], "0" * 40],
+        credentials=None,
+    )  # fmt: skip
+    missing = {revision: found.reason for revision, found in resolved.items() if isinstance(found, Missing)}
+    assert {r: c for r, c in resolved.items() if r not in missing} == {
+        **dict.fromkeys(
+            ["", "HEAD", "main", "v1", "nested", "light", "refs/heads/main", "refs/tags/v1", "refs/pull/7/head", first],
+            first,
+        ),
+        "release/1.0": second,
+    }
+    assert set(missing) == {"nope", first[:8], "0" * 40}
+    assert missing["nope"] == f"repository {mirror.url} has no branch or tag nope"
+    assert "full SHA" in missing[first[:8]]
+
+
+async def test_a_known_branch_costs_one_child_process_and_only_what_changed(
+    mirror: Mirror, repository: Repository, server: GitServer
+) -> None:
+    await mirror.fetch(["main", "HEAD"], credentials=None)
+    moved = await repository.commit({"app/a.yaml": "a: 2\n"})
+    server.counters.clear()
+    before, fetched = commands(), fetches()
+    resolved = await mirror.fetch(["main", "HEAD"], credentials=None)
+    assert resolved == {"main": moved, "HEAD": moved}
+    assert {name: count - before.get(name, 0) for name, count in commands().items() if count != before.get(name)} == {
+        "fetch": 1
+    }
+    assert fetches() - fetched == 1
+    assert dict(server.counters) == {("r", "refs"): 1, ("r", "ls-refs"): 1, ("r", "fetch"): 1}
+    server.counters.clear()
+    assert await mirror.fetch(["main", "HEAD"], credentials=None) == resolved
+    assert ("r", "fetch") not in server.counters
+
+
+async def test_only_followed_refs_are_fetched(mirror: Mirror, repository: Repository) -> None:
+    followed = await repository.head()
+    other = await repository.commit({"other": "x"}, branch="other")
+    await git(
+        repository.bare,
+        "update-ref",
+        "--stdin",
+        stdin=b"".join(
+            b"create refs/heads/main-%d %s\ncreate refs/tags/main-%d %s\n" % (n, other.encode(), n, other.encode())
+            for n in range(500)
+        ),
+    )
+    assert await one(mirror, "main") == followed
+    assert await one(mirror, "main") == followed
+    held = await git(mirror.directory, "for-each-ref", "--format=%(objectname)")
+    assert held.splitlines() == [followed]
+    assert await mirror.objects([(other, None)]) == [None]
+
+
+async def test_listing_is_of_the_named_refs(mirror: Mirror, repository: Repository) -> None:
+    await git(repository.work, "tag", "-a", "v1", "-m", "v1")
+    await repository.push("--tags", "main:refs/heads/main-2")
+    head = await repository.head()
+    listed = await mirror.ls_remote(["HEAD", "refs/heads/main", "refs/tags/v1", "refs/heads/no"], credentials=None)
+    assert set(listed) == {"HEAD", "refs/heads/main", "refs/tags/v1"}
+    assert (listed["HEAD"].sha, listed["HEAD"].symref) == (head, "refs/heads/main")
+    assert listed["refs/tags/v1"].peeled == head
+    assert not mirror.directory.exists()
+
+
+async def test_callers_share_the_fetch_that_has_not_begun(
+    mirror: Mirror, repository: Repository, server: GitServer
+) -> None:
+    await one(mirror, "main")
+    await repository.commit({}, branch="b")
+    server.counters.clear()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(mirror, "main")) for _ in range(50)]
+    assert len({task.result() for task in tasks}) == 1
+    assert server.counters["r", "refs"] == 1
+
+
+async def test_who_comes_during_a_fetch_gets_what_came_after_it_began(
+    mirror: Mirror, repository: Repository, server: GitServer
+) -> None:
+    await one(mirror, "main")
+    server.counters.clear()
+    async with asyncio.TaskGroup() as group:
+        early = group.create_task(one(mirror, "main"))
+        await wait_until(lambda: server.counters["r", "refs"], 10, "the first request")
+        moved = await repository.commit({"app/a.yaml": "a: 2\n"})
+        late = [group.create_task(one(mirror, "main")) for _ in range(10)]
+    assert {task.result() for task in late} == {moved}
+    assert not isinstance(early.result(), Missing)
+    assert server.counters["r", "refs"] <= 2
+
+
+async def test_one_callers_bad_revision_is_not_the_others_fault(mirror: Mirror, repository: Repository) -> None:
+    good, bad = await asyncio.gather(one(mirror, "main"), one(mirror, "--upload-pack=x"), return_exceptions=True)
+    assert good == await repository.head()
+    assert isinstance(bad, InvalidSpecError)
+
+
+async def test_a_cancelled_caller_leaves_the_fetch_to_the_others(mirror: Mirror, repository: Repository) -> None:
+    first, second = asyncio.create_task(one(mirror, "main")), asyncio.create_task(one(mirror, "main"))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == await repository.head()
+    assert first.cancelled()
+    alone = asyncio.create_task(one(mirror, "main"))
+    await asyncio.sleep(0)
+    alone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await alone
+    assert await one(mirror, "main") == await repository.head()
+
+
+async def test_force_push_is_followed_and_the_old_commit_is_still_compared(
+    mirror: Mirror, repository: Repository
+) -> None:
+    base = await repository.head()
+    old = await repository.commit({"app/b.yaml": "b: 1\n"})
+    assert await one(mirror, "main") == old
+    await git(repository.work, "reset", "-q", "--hard", base)
+    new = await repository.commit({"app/c.yaml": "c: 1\n"})
+    assert await one(mirror, "main") == new
+    assert sorted(await mirror.changed_paths(old, new) or ()) == ["app/b.yaml", "app/c.yaml"]
+    await git(repository.work, "reset", "-q", "--hard", base)
+    await repository.push("main")
+    assert await one(mirror, "main") == base
+
+
+async def test_a_deleted_branch_is_missing_until_it_is_made_again(mirror: Mirror, repository: Repository) -> None:
+    kept = await repository.head()
+    await repository.commit({"x": "1"}, branch="feature")
+    await mirror.fetch(["feature", "main"], credentials=None)
+    await repository.push(":refs/heads/feature")
+    resolved = await mirror.fetch(["feature", "main"], credentials=None)
+    assert resolved["main"] == kept
+    assert isinstance(resolved["feature"], Missing)
+    assert await mirror.resolve("feature") is None
+    again = await repository.commit({"x": "2"}, branch="feature")
+    assert await one(mirror, "feature") == again
+
+
+async def test_a_branch_may_take_the_place_of_a_directory_of_branches(mirror: Mirror, repository: Repository) -> None:
+    await repository.push("main:refs/heads/a")
+    await one(mirror, "a")
+    await repository.push(":refs/heads/a")
+    await repository.push("main:refs/heads/a/b")
+    assert await one(mirror, "a/b") == await repository.head()
+
+
+async def test_a_moved_tag_is_followed(mirror: Mirror, repository: Repository, server: GitServer) -> None:
+    first = await repository.head()
+    await git(repository.work, "tag", "-a", "stable", "-m", "1")
+    await repository.push("--tags")
+    assert await one(mirror, "stable") == first
+    server.counters.clear()
+    assert await one(mirror, "stable") == first
+    assert dict(server.counters) == {("r", "refs"): 1, ("r", "ls-refs"): 1}
+    second = await repository.commit({"app/a.yaml": "a: 2\n"})
+    await git(repository.work, "tag", "-f", "-a", "stable", "-m", "2")
+    await repository.push("--tags")
+    assert await one(mirror, "stable") == second
+
+
+async def test_a_branch_wins_over_a_tag_also_when_it_comes_later(mirror: Mirror, repository: Repository) -> None:
+    tagged = await repository.head()
+    await git(repository.work, "tag", "both")
+    await repository.push("--tags")
+    assert await one(mirror, "both") == tagged
+    branch = await repository.commit({"x": "1"}, branch="b")
+    await repository.push("b:refs/heads/both")
+    assert await one(mirror, "both") == branch
+    assert await one(mirror, "refs/tags/both") == tagged
+    assert await mirror.resolve("both") == branch
+    await repository.push(":refs/heads/both")
+    assert await one(mirror, "both") == tagged
+
+
+async def test_a_renamed_default_branch_is_followed(mirror: Mirror, repository: Repository) -> None:
+    await one(mirror, "HEAD")
+    trunk = await repository.commit({"x": "1"}, branch="trunk")
+    await git(repository.bare, "symbolic-ref", "HEAD", "refs/heads/trunk")
+    await repository.push(":refs/heads/main")
+    assert await one(mirror, "") == trunk
+
+
+async def test_a_commit_that_no_branch_has_is_fetched_by_name_once(
+    mirror: Mirror, repository: Repository, server: GitServer
+) -> None:
+    base = await repository.head()
+    orphan = await repository.commit({"x": "1"})
+    await git(repository.work, "reset", "-q", "--hard", base)
+    await repository.push("main")
+    assert await one(mirror, orphan) == orphan
+    server.counters.clear()
+    assert await one(mirror, orphan.upper()) == orphan
+    assert not server.counters
+
+
+async def test_an_empty_repository_is_a_sentence(tmp_path: Path, server: GitServer) -> None:
+    empty = await Repository.make(tmp_path, "empty")
+    mirror = open_mirror(tmp_path, server.repository_url("empty"))
+    try:
+        found = await one(mirror, "HEAD")
+        assert isinstance(found, Missing)
+        assert "has no commit on its default branch" in found.reason
+        made = await empty.commit({"a": "1"})
+        assert await one(mirror, "HEAD") == made
+    finally:
+        await mirror.close()
+
+
+async def test_a_repository_of_sha256_is_mirrored(tmp_path: Path, server: GitServer) -> None:
+    repository = await Repository.make(tmp_path, "long", object_format="sha256")
+    made = await repository.commit({"a/b": "1"})
+    mirror = open_mirror(tmp_path, server.repository_url("long"))
+    try:
+        assert await one(mirror, "main") == made
+        tree = await mirror.tree_id(made, "a")
+        assert tree is not None
+        (entry,) = await mirror.list_tree(tree)
+        assert await mirror.read_blobs([entry.sha]) == {entry.sha: b"1"}
+        assert isinstance(await one(mirror, "1" * 40), Missing)
+    finally:
+        await mirror.close()
+
+
+async def test_maintenance_forgets_what_is_no_longer_followed(mirror: Mirror, repository: Repository) -> None:
+    await repository.commit({"x": "1"}, branch="other")
+    await mirror.fetch(["main", "other", "HEAD"], credentials=None)
+    await mirror.maintain(["main"])
+    assert await mirror.resolve("main") is not None
+    assert await mirror.resolve("other") is None
+    assert await mirror.resolve("HEAD") is None
+
+
+async def test_two_mirrors_on_one_disk_do_not_disturb_each_other(
+    tmp_path: Path, server: GitServer, repository: Repository
+) -> None:
+    mirrors = [open_mirror(tmp_path, server.repository_url("r")) for _ in range(4)]
+    try:
+        for n in range(3):
+            moved = await repository.commit({"x": str(n)})
+            assert await asyncio.gather(*(one(mirror, "main") for mirror in mirrors)) == [moved] * 4
+    finally:
+        for mirror in mirrors:
+            await mirror.close()

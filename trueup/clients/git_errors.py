@@ -1,0 +1,195 @@
+"""What git says on stderr, turned into one sentence that a person can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from trueup.domain.errors import StalledError, TransientError
+
+STDERR_CHARS_MAX = 400
+
+_USERINFO = re.compile(r"://[^/@\s]*@")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_AUTHORIZATION = re.compile(r"(?i)(authorization:\s*\w+\s+)\S+")
+
+
+class CorruptMirrorError(Exception):
+    """What git keeps on our disk cannot be read; a fresh clone mends it."""
+
+
+class MissingRefError(Exception):
+    """The remote has no ref of a name that was asked for."""
+
+
+class StaleLockError(Exception):
+    """A process that is gone left a lock file behind."""
+
+
+class UnavailableObjectError(Exception):
+    """The remote will not give an object that was asked for by its name."""
+
+
+_MISSING_REF = re.compile(r"couldn't find remote ref|no such remote ref", re.IGNORECASE)
+_UNAVAILABLE = re.compile(r"not our ref|does not allow request for unadvertised|unadvertised object", re.IGNORECASE)
+_LOCKED = re.compile(r"unable to create '[^']*\.lock'|cannot lock ref|could not lock", re.IGNORECASE)
+_CORRUPT = re.compile(
+    r"not a git repository|is corrupt|bad object|corrupt loose|inflate: data stream|index file .* is too small|"
+    r"packfile .* (?:cannot be|does not match)|unable to read (?:tree|sha1|[0-9a-f]{40})|could not read [0-9a-f]{40}|"
+    r"bad (?:pack|index)|wrong index|missing (?:blob|tree|commit)|did not send all necessary objects|"
+    r"invalid (?:sha1 pointer|object)|unable to unpack|failed to (?:read|traverse)|hash mismatch|"
+    r"reference broken|bad config|has a bogus|loose object",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What stderr looks like, what that means, and whether time alone may mend it."""
+
+    pattern: re.Pattern[str]
+    sentence: str
+    transient: bool = True
+
+
+def _fault(sentence: str, *patterns: str, transient: bool = True) -> _Fault:
+    return _Fault(re.compile("|".join(patterns), re.IGNORECASE | re.DOTALL), sentence, transient)
+
+
+#: The first that fits counts.
+_REMOTE = (
+    _fault(
+        "{login}",
+        r"could not read (?:username|password)",
+        r"terminal prompts disabled",
+        r"error: 401",
+        r"authentication failed",
+        r"permission denied \(publickey",
+        r"no supported authentication",
+    ),
+    _fault(
+        "its SSH host key is not known; add it to ConfigMap argocd-ssh-known-hosts-cm",
+        r"host key verification failed",
+        r"no \S+ host key is known",
+    ),
+    _fault("the SSH key in its Secret cannot be read", r"error in libcrypto", r"invalid format", r"load key"),
+    _fault(
+        "access is forbidden (403); check the rights of the credentials, or wait if the host limits requests",
+        r"error: 403",
+        r"access denied",
+        r"not authorized",
+        r"forbidden",
+    ),
+    _fault("the host limits requests (429)", r"error: 429"),
+    _fault(
+        "there is no such repository, or the credentials may not see it; check spec.source.repoURL and its Secret",
+        r"repository '[^']*' not found",
+        r"error: 404",
+        r"repository not found",
+        r"does not appear to be a git repository",
+        r"project you were looking for could not be found",
+    ),
+    _fault(
+        "it answers with a redirect, which is not followed; put the new address into spec.source.repoURL",
+        r"error: 30\d",
+        r"unable to update url base from redirection",
+        transient=False,
+    ),
+    _fault(
+        "its host name cannot be resolved; check the address and DNS",
+        r"could not resolve (?:host|proxy)",
+        r"name or service not known",
+        r"temporary failure in name resolution",
+    ),
+    _fault("it answers too slowly", r"operation too slow", r"timed out", r"timeout"),
+    _fault(
+        "it cannot be reached; check the address and the network",
+        r"failed to connect",
+        r"connection refused",
+        r"couldn't connect",
+        r"no route to host",
+        r"network is unreachable",
+        r"connection reset",
+        r"proxy connect",
+    ),
+    _fault(
+        "its TLS certificate or connection is not accepted; add the authority, or set insecure in its Secret",
+        r"certificate",
+        r"\bssl\b",
+        r"\btls\b",
+        r"gnutls",
+    ),
+    _fault("the disk for mirrors is full; give TRUEUP_DATA_DIR more room", r"no space left on device"),
+    _fault(
+        "its history holds objects that git's checks refuse; repair the repository",
+        r"fsck error",
+        r"error in object",
+        r"fsck of .* failed",
+        transient=False,
+    ),
+    _fault("its object format changed; clear its mirror in TRUEUP_DATA_DIR", r"mismatched algorithms", transient=False),
+    _fault(
+        "this kind of address is not allowed; use https or ssh",
+        r"transport '[^']*' not allowed",
+        r"unable to find remote helper",
+        transient=False,
+    ),
+    _fault(
+        "it broke off or failed to answer",
+        r"error: 5\d\d",
+        r"empty reply",
+        r"early eof",
+        r"rpc failed",
+        r"hung up",
+        r"unexpected disconnect",
+        r"index-pack failed",
+        r"invalid index-pack",
+        r"protocol error",
+        r"bad line length",
+        r"invalid server response",
+        r"expected flush",
+        r"broken pipe",
+    ),
+)
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """Git's words without credentials, on one line, of a length that fits into a status."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    text = _AUTHORIZATION.sub(r"\1***", _USERINFO.sub("://", text))
+    text = "; ".join(line.strip() for line in _CONTROL.sub(" ", text).splitlines() if line.strip())
+    return text if len(text) <= STDERR_CHARS_MAX else "…" + text[1 - STDERR_CHARS_MAX :]
+
+
+def local_error(stderr: str) -> Exception | None:
+    """The trouble on our side that git's words tell of, or None."""
+    if _MISSING_REF.search(stderr):
+        return MissingRefError(stderr)
+    if _UNAVAILABLE.search(stderr):
+        return UnavailableObjectError(stderr)
+    if _LOCKED.search(stderr):
+        return StaleLockError(stderr)
+    if _CORRUPT.search(stderr):
+        return CorruptMirrorError(stderr)
+    return None
+
+
+def remote_error(stderr: str, *, repository: str, secret: str | None, secrets: Iterable[str]) -> Exception:
+    """The error for a remote that could not be asked.
+
+    `repository` is the redacted URL; `secret` names the Secret whose login was presented, None
+    where there was none.
+    """
+    said = scrub(stderr, secrets)
+    login = (
+        f"it refuses the credentials in Secret {secret}"
+        if secret
+        else "it asks for credentials and no repository Secret matches it"
+    )
+    for fault in _REMOTE:
+        if fault.pattern.search(stderr):
+            message = f"repository {repository}: {fault.sentence.format(login=login)} (git: {said})"
+            return TransientError(message) if fault.transient else StalledError(message)
+    return TransientError(f"repository {repository}: git failed: {said or 'it said nothing'}")

@@ -1,0 +1,198 @@
+"""What an Application's source is at a revision: found by object id, never in a working tree."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from trueup.clients.git import Git, GitBounds
+from trueup.clients.git_mirror import Mirror, Missing, TreeEntry
+from trueup.clients.git_objects import MODE_LINK
+from trueup.domain.application import Application
+from trueup.domain.credentials import RepositoryCredentials
+from trueup.domain.errors import InvalidSpecError, StalledError
+from trueup.domain.repository import check_url, is_full_sha, normalize_url, redact_url
+
+#: Links that may lead to links before it counts as a ring; the limit of Linux.
+LINK_HOPS_MAX = 40
+LINK_BYTES_MAX = 4_096
+READING_MIRRORS_MAX = 64
+
+
+class MirrorPool:
+    """One `Mirror` per repository, whatever the spelling of its URL.
+
+    At most `reading_max` mirrors hold a child process for reading; those least recently asked for
+    give theirs up. Use as an async context manager.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        schemes: Collection[str] = (),
+        known_hosts: str = "",
+        bounds: GitBounds | None = None,
+        reading_max: int = READING_MIRRORS_MAX,
+    ) -> None:
+        self._data_dir = data_dir
+        self._git = Git(data_dir / "empty", bounds or GitBounds(), frozenset(schemes), known_hosts)
+        self._reading_max = reading_max
+        self._mirrors: OrderedDict[str, Mirror] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        self._git.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self._git.check_version()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def mirror(self, url: str) -> Mirror:
+        """The mirror of this repository. Raises InvalidSpecError for a URL that is not handed to git."""
+        check_url(url, self._git.schemes)
+        key = normalize_url(url)
+        if key not in self._mirrors:
+            self._mirrors[key] = Mirror(self._git, self._data_dir, url)
+        self._mirrors.move_to_end(key)
+        reading = [mirror for mirror in self._mirrors.values() if mirror.is_reading]
+        for mirror in reading[: max(0, len(reading) - self._reading_max)]:
+            await mirror.release()
+        return self._mirrors[key]
+
+    async def close(self) -> None:
+        """End every child process."""
+        while self._mirrors:
+            _, mirror = self._mirrors.popitem()
+            await mirror.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Files that were read, and what else they depend on."""
+
+    #: By path relative to the source's directory.
+    files: Mapping[str, bytes]
+    #: Paths from the repository's root of what links led to: a change there changes the files.
+    linked: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """An Application's source at one commit."""
+
+    mirror: Mirror
+    #: The full SHA that the target revision stands for.
+    revision: str
+    #: From the repository's root, without slashes at its ends; empty is the root.
+    path: str
+    #: The tree at that path: two checkouts with the same one have the same files.
+    tree: str
+
+    async def entries(self, *, recurse: bool = True) -> list[TreeEntry]:
+        """Files and links below the path, in order of their paths; submodules are left out."""
+        return sorted(await self.mirror.list_tree(self.tree, recurse=recurse), key=lambda entry: entry.path)
+
+    async def read(self, entries: Collection[TreeEntry]) -> Contents:
+        """The bytes of these entries of `entries()`; a link is followed inside the repository.
+
+        Raises StalledError for a link that is absolute, leads out of the repository, into nothing,
+        to a directory or in a ring: a file that is left out would be pruned.
+        """
+        linked: set[str] = set()
+        blobs = {entry.path: entry.sha for entry in entries if entry.mode != MODE_LINK}
+        for entry in entries:
+            if entry.mode == MODE_LINK:
+                blobs[entry.path] = await self._follow(entry, linked)
+        data = await self.mirror.read_blobs(blobs.values())
+        return Contents({path: data[sha] for path, sha in blobs.items()}, frozenset(linked))
+
+    async def _follow(self, link: TreeEntry, linked: set[str]) -> str:
+        """The blob that a link stands for in the end."""
+        name = posixpath.join(self.path, link.path)
+        pending = await self._target(name, name, link.sha)
+        done: list[str] = []
+        hops = 1
+        while pending:
+            part = pending.pop(0)
+            if part in {"", "."}:
+                continue
+            if part == "..":
+                if not done:
+                    raise StalledError(f"the link {name} leads out of the repository; point it to a file inside")
+                done.pop()
+                continue
+            done.append(part)
+            place = "/".join(done)
+            linked.add(place)
+            mode, sha = await self._look(place)
+            if mode == MODE_LINK:
+                hops += 1
+                if hops > LINK_HOPS_MAX:
+                    raise StalledError(f"the link {name} leads in a ring")
+                pending = await self._target(name, place, sha) + pending
+                done = []
+            elif not mode or (mode != "40000" and pending):
+                raise StalledError(f"the link {name} leads to {place}, which is not at {self.revision}")
+            elif not pending and mode != "40000":
+                return sha
+        raise StalledError(f"the link {name} leads to a directory; only links to files are followed")
+
+    async def _target(self, name: str, place: str, sha: str) -> list[str]:
+        """Where the link at `place` points, as path segments from the repository's root."""
+        target = (await self.mirror.read_blobs([sha]))[sha]
+        if target.startswith(b"/") or not target or len(target) > LINK_BYTES_MAX:
+            raise StalledError(f"the link {name} is absolute; point it to a file inside the repository")
+        directory = posixpath.dirname(place)
+        return [*directory.split("/"), *target.decode("utf-8", "surrogateescape").split("/")]
+
+    async def _look(self, place: str) -> tuple[str, str]:
+        """Mode and SHA of the entry at a path from the repository's root; empty where there is none."""
+        tree = await self.mirror.tree_id(self.revision, posixpath.dirname(place))
+        if tree is None:
+            return "", ""
+        entry = await self.mirror.entry(tree, posixpath.basename(place))
+        return (entry.mode, entry.sha) if entry is not None else ("", "")
+
+
+async def resolve(
+    application: Application, pool: MirrorPool, *, credentials: RepositoryCredentials | None, tip: str = ""
+) -> Checkout:
+    """The source of an Application at what its target revision stands for now.
+
+    The remote is asked, unless the mirror already has the target revision at `tip`, a SHA that it
+    was seen to have reached, or the target revision is a SHA that the mirror has. That the mirror
+    is *ahead* of `tip` is no reason not to ask: the remote may have gone back.
+
+    Raises StalledError for a revision or a path that does not exist, and what `Mirror.fetch` raises.
+    """
+    source = application.source
+    target = source.target_revision
+    mirror = await pool.mirror(source.repo_url)
+    known = await mirror.resolve(target) if is_full_sha(target) or tip else None
+    if known is not None and (is_full_sha(target) or known == tip.lower()):
+        revision: str | Missing = known
+    else:
+        revision = (await mirror.fetch([target], credentials=credentials, url=source.repo_url))[target]
+    if isinstance(revision, Missing):
+        raise StalledError(revision.reason)
+    return await at(mirror, revision, source.path)
+
+
+async def at(mirror: Mirror, revision: str, path: str) -> Checkout:
+    """The directory `path` at a commit that the mirror has. Raises StalledError where there is none."""
+    if path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        raise InvalidSpecError(f"spec.source.path {path[:200]!r} leads out of the repository")
+    plain = "/".join(segment for segment in path.split("/") if segment not in {"", "."})
+    (found,) = await mirror.objects([(revision, plain)])
+    if found is None or found.type != "tree":
+        what = "is not a directory" if found is not None else "does not exist"
+        raise StalledError(f"path {plain[:200]!r} {what} at revision {revision} of {redact_url(mirror.url)}")
+    return Checkout(mirror, revision, plain, found.sha)
