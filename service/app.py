@@ -1,0 +1,216 @@
+"""The service, put together: two listening addresses, two watches, one way into the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import orjson
+import structlog
+from aiohttp import web
+
+from trueup.clients.applications import ApplicationStore
+from trueup.clients.cluster import Cluster
+from trueup.clients.epoch import bump_epoch, read_epoch
+from trueup.clients.queue import Queue
+from trueup.clients.queue_scripts import QueueBounds
+from trueup.clients.redis import connect
+from trueup.domain.errors import StalledError
+from trueup.settings import Settings
+
+from .answers import answer_errors
+from .api import Api
+from .body import BodyBounds, BodyReader
+from .connections import ConnectionBounds, Gate, GatedSite, note_request, split_listen
+from .dispatch import DispatchBounds, Dispatcher
+from .probes import Progress, add_metrics, add_probes
+from .receiver import Receiver
+from .snapshots import Snapshots
+from .sweep import EpochLease, Sweep, SweepBounds
+from .triggers import jobs_of_change, jobs_of_everything
+from .webhook_secrets import WebhookSecrets
+
+ADDRESSES_FILE = "service.json"
+#: Probes and metrics need few connections, and have their own so that a flood of deliveries cannot starve them.
+OPS_CONNECTIONS_MAX = 100
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What lives as long as the process."""
+
+    dispatcher: Dispatcher
+    snapshots: Snapshots
+    sweep: Sweep
+    progress: Progress
+    public: web.Application
+    ops: web.Application
+
+
+def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
+    """Make the parts and show them to each other; nothing runs yet."""
+    applications = ApplicationStore()
+    secrets = WebhookSecrets(webhook_secrets_tried_max=settings.webhook_secrets_tried_max)
+    dispatcher = Dispatcher(
+        queue,
+        lambda: jobs_of_everything(applications.repositories(), applications.all()),
+        bounds=DispatchBounds(dirty_keys_max=settings.dirty_keys_max),
+    )
+    snapshots = Snapshots(
+        cluster,
+        namespace=settings.namespace,
+        applications=applications,
+        secrets=secrets,
+        on_application=lambda old, new: dispatcher.mark(jobs_of_change(old, new)),
+    )
+    sweep = Sweep(
+        queue,
+        dispatcher,
+        applications,
+        EpochLease(
+            read=partial(read_epoch, cluster, settings.namespace), bump=partial(bump_epoch, cluster, settings.namespace)
+        ),
+        bounds=SweepBounds(
+            sweep_interval_seconds=settings.sweep_interval_seconds, epoch_check_seconds=settings.epoch_check_seconds
+        ),
+    )
+    dispatcher.on_failure = sweep.check_soon
+    progress = Progress(snapshots, dispatcher, sweep)
+    bodies = BodyReader(
+        BodyBounds(
+            webhook_body_bytes_max=settings.webhook_body_bytes_max,
+            webhook_body_seconds_max=settings.webhook_body_seconds_max,
+            webhook_bytes_in_flight_max=settings.webhook_bytes_in_flight_max,
+        )
+    )
+
+    def is_loaded() -> bool:
+        return snapshots.is_loaded
+
+    receiver = Receiver(dispatcher, applications, secrets, bodies, is_loaded=is_loaded)
+    public = web.Application(middlewares=[note_request, answer_errors])
+    public.router.add_post("/api/webhook", receiver.receive)
+    public.router.add_post("/api/webhook/{provider}/{hook}", receiver.refuse_hook)
+    public.router.add_get("/api/v1/applications", Api(applications, is_loaded=is_loaded).list_applications)
+    ops = web.Application(middlewares=[note_request, answer_errors])
+    add_probes(public, progress)
+    add_probes(ops, progress)
+    add_metrics(ops)
+    return Parts(dispatcher, snapshots, sweep, progress, public, ops)
+
+
+async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event) -> None:
+    """Run until `stop` is set, then leave nothing undone that time allows.
+
+    Once ready, the bound addresses stand in `service.json` of the data directory. Raises StalledError
+    where a setting or a listening address does not hold.
+    """
+    client = connect(settings.redis_url)
+    try:
+        queue = Queue(client, bounds=QueueBounds(queue_jobs_max=settings.queue_jobs_max))
+        parts = assemble(settings, cluster, queue)
+        addresses_file = settings.data_dir / ADDRESSES_FILE
+        addresses_file.unlink(missing_ok=True)
+        try:
+            # Half of the time is for requests under way, half for handing over what is marked.
+            half = settings.shutdown_seconds_max / 2
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(_work(parts))
+                async with _listening(settings, parts, shutdown_seconds_max=half) as addresses:
+                    announce = group.create_task(_announce(parts.sweep, addresses, addresses_file))
+                    await _until(stop, work)
+                    announce.cancel()
+                work.cancel()
+            if not await parts.dispatcher.flush(seconds_max=half):
+                _log.warning("jobs stay behind; the next start sweeps", jobs=parts.dispatcher.dirty_keys)
+        finally:
+            addresses_file.unlink(missing_ok=True)
+    finally:
+        await client.aclose()
+
+
+async def _work(parts: Parts) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(parts.snapshots.run())
+        await parts.snapshots.loaded()
+        group.create_task(parts.dispatcher.run())
+        group.create_task(parts.sweep.run())
+
+
+async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({stopped, work}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, parts: Parts, *, shutdown_seconds_max: float) -> AsyncIterator[dict[str, str]]:
+    """Listen on both addresses; at the end stop accepting, and wait for requests under way.
+
+    The ops address goes last, so that probes see the shutdown.
+    """
+    public = ConnectionBounds(connections_max=settings.connections_max)
+    ops = ConnectionBounds(connections_max=OPS_CONNECTIONS_MAX)
+    async with (
+        _site(parts.ops, "TRUEUP_OPS_LISTEN", settings.ops_listen, ops, shutdown_seconds_max=1.0) as ops_site,
+        _site(
+            parts.public, "TRUEUP_LISTEN", settings.listen, public, shutdown_seconds_max=shutdown_seconds_max
+        ) as public_site,
+    ):
+        yield {"listen": public_site.address, "ops_listen": ops_site.address}
+
+
+@asynccontextmanager
+async def _site(
+    app: web.Application, variable: str, listen: str, bounds: ConnectionBounds, *, shutdown_seconds_max: float
+) -> AsyncIterator[GatedSite]:
+    try:
+        host, port = split_listen(listen)
+    except ValueError as error:
+        raise StalledError(f"{variable} is not host:port, such as 127.0.0.1:8080") from error
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        # What strangers send that is not HTTP is answered, and is no news.
+        logger=_silent_logger(),
+        keepalive_timeout=bounds.keepalive_seconds_max,
+        lingering_time=bounds.lingering_seconds_max,
+        auto_decompress=False,
+        shutdown_timeout=shutdown_seconds_max,
+    )
+    await runner.setup()
+    try:
+        site = GatedSite(runner, host, port, Gate(bounds))
+        try:
+            await site.start()
+        except OSError as error:
+            raise StalledError(f"cannot listen on {variable} {listen}: {error.strerror}") from error
+        yield site
+    finally:
+        await runner.cleanup()
+
+
+def _silent_logger() -> logging.Logger:
+    logger = logging.getLogger("trueup.service.http")
+    logger.disabled = True
+    return logger
+
+
+async def _announce(sweep: Sweep, addresses: dict[str, str], file: Path) -> None:
+    """Write the addresses once deliveries would be taken: whole or not at all."""
+    await sweep.opened()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    written = file.with_name(f".{file.name}.{os.getpid()}")
+    written.write_bytes(orjson.dumps({**addresses, "pid": os.getpid()}) + b"\n")
+    written.replace(file)
+    _log.info("ready", **addresses)

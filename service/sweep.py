@@ -1,0 +1,139 @@
+"""What finds the events that were missed: a look at every repository, now and then and after a loss of Redis.
+
+Redis without an epoch was emptied: the epoch is raised in Kubernetes first and opened in Redis then.
+Any number of replicas may do this at once, since only a higher epoch is ever opened. Each replica
+that sees an epoch it has not seen before sweeps, so that no sweep hangs on one that dies meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+
+import structlog
+
+from trueup.clients.applications import ApplicationStore
+from trueup.clients.queue import Queue
+from trueup.domain.errors import TransientError, TrueupError
+from trueup.telemetry import SWEEPS
+
+from .dispatch import Dispatcher
+from .quiet import QuietLog
+from .triggers import jobs_of_refs
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepBounds:
+    sweep_interval_seconds: float = 300.0
+    epoch_check_seconds: float = 2.0
+    #: For one look at the epoch, with all that follows from it.
+    epoch_seconds_max: float = 20.0
+    #: A part of the interval by which each sweep may come early or late, so that replicas do not keep step.
+    jitter: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLease:
+    """The epoch in Kubernetes."""
+
+    read: Callable[[], Awaitable[int | None]]
+    bump: Callable[[], Awaitable[int]]
+
+
+class Sweep:
+    """Watches the epoch and sweeps; enqueues only through the dispatcher."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        dispatcher: Dispatcher,
+        applications: ApplicationStore,
+        lease: EpochLease,
+        *,
+        bounds: SweepBounds,
+    ) -> None:
+        self._queue = queue
+        self._dispatcher = dispatcher
+        self._applications = applications
+        self._lease = lease
+        self._bounds = bounds
+        self._epoch: int | None = None
+        self._soon = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._quiet = QuietLog(__name__)
+        #: Why nothing can be queued or claimed now; empty where all is well.
+        self.problem = "Redis was not asked yet."
+        #: `time.monotonic()` of the last look, whatever it found.
+        self.last_look = monotonic()
+
+    def check_soon(self) -> None:
+        """Look at the epoch now: something has just gone wrong with Redis."""
+        self._soon.set()
+
+    async def opened(self) -> None:
+        """Wait until Redis has had an epoch once."""
+        await self._opened.wait()
+
+    async def run(self) -> None:
+        """Until cancelled. The Applications must be loaded: a sweep asks the store what there is."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_epoch())
+            group.create_task(self._sweep_at_intervals())
+
+    async def _watch_epoch(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._bounds.epoch_seconds_max):
+                    await self._check_epoch()
+                self.problem = ""
+                self._opened.set()
+            except TimeoutError:
+                self.problem = "Redis or Kubernetes did not answer in time."
+            except TrueupError as error:
+                self.problem = str(error)
+            if self.problem:
+                self._quiet.warning("no epoch", error=self.problem)
+            self.last_look = monotonic()
+            self._soon.clear()
+            # A failure asks for a look at once; the next may be asked for only after a pause.
+            await asyncio.sleep(self._bounds.epoch_check_seconds / 4)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._bounds.epoch_check_seconds * 3 / 4):
+                    await self._soon.wait()
+
+    async def _check_epoch(self) -> None:
+        epoch = await self._queue.current_epoch()
+        if epoch is not None and epoch == self._epoch:
+            return
+        await self._queue.check_server()
+        raised = await self._lease.read()
+        # An epoch below the raised one comes from a backup: its counter of tokens has gone back.
+        if epoch is None or raised is None or epoch < raised:
+            epoch = await self._open()
+        self._epoch = epoch
+        _log.info("epoch", epoch=epoch)
+        SWEEPS.labels("epoch").inc()
+        self._dispatcher.mark_everything()
+
+    async def _open(self) -> int:
+        epoch = await self._lease.bump()
+        if await self._queue.open_epoch(epoch):
+            return epoch
+        opened = await self._queue.current_epoch()
+        if opened is None:
+            raise TransientError("Redis was emptied while its epoch was being opened")
+        return opened
+
+    async def _sweep_at_intervals(self) -> None:
+        bounds = self._bounds
+        while True:
+            stretch = random.uniform(1 - bounds.jitter, 1 + bounds.jitter)  # noqa: S311 -- no secret
+            await asyncio.sleep(bounds.sweep_interval_seconds * stretch)
+            SWEEPS.labels("interval").inc()
+            self._dispatcher.mark(jobs_of_refs(self._applications.repositories()))
