@@ -44,7 +44,7 @@ def by_kubectl(directory: Path, texts: list[bytes]) -> list[Any]:
     """Each text's documents as kubectl prints them, or REFUSED. One process for all of them."""
     for n, text in enumerate(texts):
         (directory / f"{n:05}.yaml").write_bytes(text)
-    run = subprocess.run(
+    run = subprocess.run(  # noqa: S603 - our own arguments
         [kubectl_binary(), "annotate", "--local", "-o", "json", "-f", str(directory), "golden=x"],
         capture_output=True,
         check=False,
@@ -147,11 +147,11 @@ FILES: list[Any] = [
     lambda n: "---\n---\n\n---\n# comment\n---\n" + config_map(n, "1") + "---\n",
     lambda n: "# comment\n---\n" + config_map(n, "1"),
     lambda n: "~\n---\n" + config_map(n, "1"),
-    lambda n: "",
-    lambda n: "\n\n",
-    lambda n: "---\n",
-    lambda n: "# only a comment\n",
-    lambda n: "null\n",
+    lambda _: "",
+    lambda _: "\n\n",
+    lambda _: "---\n",
+    lambda _: "# only a comment\n",
+    lambda _: "null\n",
     lambda n: "%YAML 1.1\n---\n" + config_map(n, "1"),
     lambda n: "%TAG ! tag:example.org,2000:\n---\n" + config_map(n, "1"),
     lambda n: "\ufeff" + config_map(n, "1"),

@@ -21,7 +21,9 @@ class RenderCache:
         self._bytes = 0
         self._entries: OrderedDict[str, bytes] = OrderedDict()
 
-    def __len__(self) -> int:
+    @property
+    def entries(self) -> int:
+        """How many renders it holds."""
         return len(self._entries)
 
     @property

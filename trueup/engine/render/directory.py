@@ -26,7 +26,7 @@ PARSE_BYTES_INLINE_MAX = 64 * 1024
 #: A file that holds these words anywhere is passed over.
 SKIP_MARKER = b"+argocd:skip-file-rendering"
 
-_MANIFEST_SUFFIXES = (".yaml", ".yml", ".json", ".jsonnet")
+MANIFEST_SUFFIXES = (".yaml", ".yml", ".json", ".jsonnet")
 _HELM_MARKERS = frozenset({"Chart.yaml"})
 _KUSTOMIZE_MARKERS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 
@@ -100,7 +100,7 @@ def _choose(files: Sequence[SourceFile], source: Source, bounds: RenderBounds) -
     included = _matcher(source.directory.include, "spec.source.directory.include", default=True)
     excluded = _matcher(source.directory.exclude, "spec.source.directory.exclude", default=False)
     chosen = sorted(
-        (f for f in files if f.path.endswith(_MANIFEST_SUFFIXES) and included(f.path) and not excluded(f.path)),
+        (f for f in files if f.path.endswith(MANIFEST_SUFFIXES) and included(f.path) and not excluded(f.path)),
         key=lambda f: f.path,
     )
     jsonnet = next((f.path for f in chosen if f.path.endswith(".jsonnet")), None)
