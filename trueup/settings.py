@@ -69,7 +69,8 @@ class Settings(BaseSettings):
     #: A health that is still Progressing is looked at again after this long, doubling up to the maximum.
     health_recheck_seconds_min: Positive = 0.5
     health_recheck_seconds_max: Positive = 30.0
-    health_rechecks_max: PositiveInt = 40
+    #: Health that did not settle for so long waits for an event or the sweep.
+    health_recheck_total_seconds_max: Positive = 3600.0
 
     # Git.
     fetch_seconds_max: Positive = 300.0

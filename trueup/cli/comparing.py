@@ -1,0 +1,118 @@
+"""`trueup app diff`: what the worker would find, found here and now, Secrets masked."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from trueup.cli.home import home
+from trueup.clients.applications import parse_application
+from trueup.clients.cluster import Cluster
+from trueup.domain.credentials import parse_secrets
+from trueup.domain.diff import Change
+from trueup.domain.fieldpath import show
+from trueup.domain.plan import tracked
+from trueup.domain.redact import Redactor, mask_pair
+from trueup.domain.resource import ResourceKey
+from trueup.engine.checkout import MirrorPool
+from trueup.engine.comparison import Comparison, hold_against
+from trueup.engine.engine import Engine
+from trueup.engine.render.cache import RenderCache
+from trueup.engine.verdicts import Verdicts
+from trueup.settings import Settings, read_settings
+
+SECRET_SELECTOR = "argocd.argoproj.io/secret-type in (repository,repo-creds)"  # noqa: S105 - a selector
+VALUE_CHARS_MAX = 300
+#: The parts of a Secret that say nothing of its values.
+SECRET_SHOWS = frozenset({"metadata", "type", "immutable"})
+
+
+async def print_diff(name: str, revision: str | None) -> bool:
+    """Print the differences; whether there are any. The remote is asked, the cluster is read, nothing is written."""
+    async with home() as reached:
+        raw = await reached.read(reached.named(name))
+        console = Console(soft_wrap=True, highlight=False)
+        return await write_diff(reached.cluster, raw, console, settings=reached.settings, revision=revision)
+
+
+async def write_diff(
+    cluster: Cluster,
+    raw: Mapping[str, Any],
+    console: Console,
+    *,
+    settings: Settings | None = None,
+    revision: str | None = None,
+) -> bool:
+    """Compare one Application and print what differs; whether anything does."""
+    settings = settings or read_settings()
+    application = parse_application(raw)
+    secrets = await cluster.list_all(
+        await cluster.resource("", "Secret"), settings.namespace, label_selector=SECRET_SELECTOR
+    )
+    credentials, _ = parse_secrets(secrets.items)
+    with tempfile.TemporaryDirectory(prefix="trueup-diff-") as folder:
+        async with MirrorPool(Path(folder), schemes=settings.schemes) as mirrors:
+            cache = RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max)
+            engine = Engine(settings, cluster, mirrors, cache, Verdicts(), lambda: credentials)
+            await engine.refuse(application)
+            checkout = await engine.checkout(application, revision=revision)
+            observed = await engine.observe(application, await engine.render(application, checkout))
+    comparison = await engine.judged(hold_against(application, checkout.revision, observed))
+    return show_comparison(comparison, console)
+
+
+def show_comparison(comparison: Comparison, console: Console) -> bool:
+    """Print every difference of every object; whether there was one."""
+    redactor = _redactor(comparison)
+    for key, reason in sorted(comparison.unreadable.items()):
+        console.print(Text(f"===== {key} could not be read: {reason}", style="yellow"))
+    differs = False
+    for key, diff in sorted(comparison.diffs.items()):
+        if diff.status == "Missing":
+            differs = True
+            console.print(Text(f"===== {key} is not in the cluster", style="bold"))
+        elif diff.changes:
+            differs = True
+            console.print(Text(f"===== {key}", style="bold"))
+            for change in diff.changes:
+                _print_change(change, key, redactor, console)
+    for key in comparison.leftovers:
+        differs = True
+        console.print(Text(f"===== {key} is no longer in Git", style="bold"))
+    return differs
+
+
+def _print_change(change: Change, key: ResourceKey, redactor: Redactor, console: Console) -> None:
+    owners = ", ".join(dict.fromkeys(owner.manager for owner in change.owners))
+    before, after = _values(change, key, redactor)
+    console.print(Text(f"  {show(change.path)}" + (f"  (last written by {owners})" if owners else "")))
+    if change.kind != "missing":
+        console.print(Text(f"    - {before}", style="red"))
+    if change.kind != "extra":
+        console.print(Text(f"    + {after}", style="green"))
+
+
+def _values(change: Change, key: ResourceKey, redactor: Redactor) -> tuple[str, str]:
+    """Live and desired as they may be shown; of a Secret's values only that they differ."""
+    before, after = (orjson.dumps(value).decode() for value in (change.live, change.desired))
+    if (key.group, key.kind) == ("", "Secret") and change.path[0] not in SECRET_SHOWS:
+        return mask_pair(before.encode(), after.encode())
+    return _shortened(redactor.text(before)), _shortened(redactor.text(after))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= VALUE_CHARS_MAX else text[: VALUE_CHARS_MAX - 1] + "…"
+
+
+def _redactor(comparison: Comparison) -> Redactor:
+    redactor = Redactor()
+    for key, manifest in comparison.manifests.items():
+        redactor.learn(tracked(manifest, comparison.application))
+        redactor.learn(comparison.live.get(key) or {})
+    return redactor

@@ -1,0 +1,49 @@
+"""The live view that the demo ends on: a table on a terminal, a line per change elsewhere."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from trueup.cli.demo.watch import Applications
+from trueup.cli.waiting import described
+
+COLOURS = {"Synced": "green", "Healthy": "green", "OutOfSync": "yellow", "Progressing": "cyan", "Degraded": "red"}
+
+
+async def live_view(applications: Applications, console: Console) -> None:
+    """Show every Application as it is, until cancelled."""
+    console.print("\n[bold]Live, until Ctrl-C.[/bold] Change something: kubectl, or push to the repository.")
+    if console.is_terminal:
+        with Live(_table(applications), console=console, auto_refresh=False) as live:
+            while True:
+                applications.changed.clear()
+                await applications.changed.wait()
+                live.update(_table(applications), refresh=True)
+    shown: dict[str, str] = {}
+    while True:
+        for name, raw in sorted(applications.seen.items()):
+            line = described(raw)
+            if shown.get(name) != line:
+                shown[name] = line
+                console.print(f"   {line}")
+        applications.changed.clear()
+        await applications.changed.wait()
+
+
+def _table(applications: Applications) -> Table:
+    table = Table("application", "sync", "health", "revision", "says")
+    for name, raw in sorted(applications.seen.items()):
+        status = raw.get("status") or {}
+        sync = (status.get("sync") or {}).get("status") or "Unknown"
+        health = (status.get("health") or {}).get("status") or "Unknown"
+        revision = str((status.get("sync") or {}).get("revision") or "")[:7]
+        says = "; ".join(str(found.get("message")) for found in status.get("conditions") or ())
+        table.add_row(name, _coloured(sync), _coloured(health), revision, says)
+    return table
+
+
+def _coloured(word: str) -> str:
+    colour = COLOURS.get(word)
+    return f"[{colour}]{word}[/{colour}]" if colour else word

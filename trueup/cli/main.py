@@ -1,0 +1,103 @@
+"""The `trueup` command: one word, many verbs. Heavy imports wait until a verb needs them."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trueup import __version__
+from trueup.cli import app as app_verbs
+from trueup.cli.failure import EXIT_ERROR, said_plainly
+
+cli = typer.Typer(
+    name="trueup",
+    help="Keeps Kubernetes clusters true to Git.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+cli.add_typer(app_verbs.verbs, name="app")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Keeps Kubernetes clusters true to Git."""
+
+
+@cli.command()
+def service() -> None:
+    """Receive webhooks, watch Applications, and turn both into jobs."""
+    _run_edge("trueup.service")
+
+
+@cli.command()
+def worker(
+    drain: Annotated[bool, typer.Option("--drain", help="End when the queue is empty.")] = False,
+) -> None:
+    """Turn jobs into a true cluster. TRUEUP_WORKERS says how many processes."""
+    from trueup.cli import halves
+
+    if halves.worker_processes() > 1:
+        said_plainly(halves.run_workers(drain=drain))
+    else:
+        _run_edge("trueup.workers", *(["--drain"] if drain else []))
+
+
+@cli.command()
+def standalone() -> None:
+    """Run service and workers in one command, with a Valkey of its own unless TRUEUP_REDIS_URL is set."""
+    from trueup.cli import halves
+
+    said_plainly(halves.run_standalone())
+
+
+@cli.command()
+def sandbox(
+    directory: Annotated[Path | None, typer.Option("--dir", help="Where its data and sandbox.json go.")] = None,
+    build_only: Annotated[bool, typer.Option("--build-only", help="Build the control plane and end.")] = False,
+) -> None:
+    """Run a real control plane, a Valkey and a Git server, for tests and laptops."""
+    from trueup.sandbox import ensure_binaries, serve
+
+    if build_only:
+        said_plainly(ensure_binaries())
+    elif directory is None:
+        print("trueup: say where the sandbox may live: --dir DIR", file=sys.stderr)
+        raise typer.Exit(EXIT_ERROR)
+    else:
+        said_plainly(serve(directory))
+
+
+@cli.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the last step instead of staying open.")] = False,
+) -> None:
+    """Show the main job on real parts: commit, push, webhook, synced."""
+    from trueup.cli.demo import run_demo
+
+    said_plainly(run_demo(stay=not once))
+
+
+def _run_edge(module: str, *arguments: str) -> None:
+    # The edges are nobody's import: they are run as modules, in this very process.
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def main() -> None:
+    """The console script."""
+    cli()

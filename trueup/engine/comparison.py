@@ -1,0 +1,128 @@
+"""Desired against live for one whole application: what both the worker and `app diff` stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from trueup.domain.application import Application, SyncStatus
+from trueup.domain.diff import ObjectDiff, compare, settle_with
+from trueup.domain.health import Health, assess, worst
+from trueup.domain.resource import Body, Manifest, ResourceKey, tracked_by
+from trueup.domain.status import Condition, ResourceEntry, images_of
+from trueup.engine.observe import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One reading of Git and one of the cluster, held against each other."""
+
+    #: The application's name, as tracking ids carry it.
+    application: str
+    #: The commit whose tree was rendered.
+    revision: str
+    manifests: Mapping[ResourceKey, Manifest]
+    live: Mapping[ResourceKey, Body | None]
+    #: Objects whose state is not known, and why.
+    unreadable: Mapping[ResourceKey, str]
+    diffs: Mapping[ResourceKey, ObjectDiff]
+
+    @property
+    def leftovers(self) -> tuple[ResourceKey, ...]:
+        """What the application owns, the cluster still has, and Git no longer wants.
+
+        An object that is being deleted is as good as gone: a deletion cannot be taken back.
+        """
+        return tuple(
+            sorted(
+                key
+                for key, body in self.live.items()
+                if key not in self.manifests
+                and body is not None
+                and tracked_by(body) == self.application
+                and not body["metadata"].get("deletionTimestamp")
+            )
+        )
+
+    @property
+    def sync_status(self) -> SyncStatus:
+        """OutOfSync where anything is known to differ; Unknown where nothing is but not all could be read."""
+        if self.leftovers or any(diff.status != "Synced" for diff in self.diffs.values()):
+            return "OutOfSync"
+        return "Unknown" if self.unreadable else "Synced"
+
+    def health_of(self, key: ResourceKey) -> Health | None:
+        """The health of one object; None where its kind has none."""
+        if key in self.unreadable:
+            return None
+        return assess(self.live.get(key))
+
+    @property
+    def health(self) -> Health:
+        """The worst of what Git wants; what is to be pruned does not count."""
+        return worst(health for key in self.manifests if (health := self.health_of(key)) is not None)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images of what is live."""
+        return tuple(image for body in self.live.values() if body for image in images_of(body))
+
+    def entries(self) -> tuple[ResourceEntry, ...]:
+        """The inventory, old ∪ new: every desired object, and whatever is still there of earlier ones."""
+        return tuple(self._entry(key) for key in sorted({*self.manifests, *self.leftovers, *self.unreadable}))
+
+    def _entry(self, key: ResourceKey) -> ResourceEntry:
+        manifest, body = self.manifests.get(key), self.live.get(key)
+        version = manifest.version if manifest else str((body or {}).get("apiVersion", "")).rpartition("/")[2]
+        health = self.health_of(key)
+        status: SyncStatus = "Unknown"
+        if key not in self.unreadable:
+            status = "Synced" if manifest and self.diffs[key].status == "Synced" else "OutOfSync"
+        return ResourceEntry(
+            key,
+            version,
+            status,
+            health.status if health else None,
+            health.message if health else "",
+            requires_pruning=manifest is None and key not in self.unreadable,
+        )
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """What people should know about this comparison."""
+        found = [Condition("ComparisonError", f"{key}: {reason}") for key, reason in sorted(self.unreadable.items())]
+        owners = ((key, tracked_by(self.live.get(key) or {})) for key in self.manifests)
+        return (
+            *found,
+            *(
+                Condition(
+                    "SharedResourceWarning", f"{key} is part of application {owner} too; take it out of one of the two"
+                )
+                for key, owner in owners
+                if owner not in (None, self.application)
+            ),
+        )
+
+    def with_live(self, applied: Mapping[ResourceKey, Body | None]) -> Comparison:
+        """The same desired state against what writes have made of the cluster since.
+
+        What the server answered to a forced apply settles what it normalises.
+        """
+        live = {**self.live, **applied}
+        diffs = dict(self.diffs)
+        for key, body in applied.items():
+            manifest = self.manifests.get(key)
+            if manifest is not None:
+                diff = compare(manifest, body)
+                diffs[key] = settle_with(diff, body) if body is not None else diff
+        return replace(self, live=live, diffs=diffs)
+
+
+def hold_against(application: Application, revision: str, observed: Observed) -> Comparison:
+    """Compare everything that was observed. Pure."""
+    manifests = {manifest.key: manifest for manifest in observed.manifests}
+    diffs = {
+        key: compare(manifest, observed.live[key])
+        for key, manifest in manifests.items()
+        if key not in observed.unreadable
+    }
+    return Comparison(application.id.name, revision, manifests, observed.live, observed.unreadable, diffs)

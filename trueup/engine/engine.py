@@ -1,0 +1,87 @@
+"""The reading half of a reconcile, step by step: checkout, render, observe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from trueup.clients.cluster import Cluster
+from trueup.clients.projects import project_refusals
+from trueup.domain.application import Application
+from trueup.domain.credentials import RepositoryCredentials, select
+from trueup.domain.errors import InvalidSpecError
+from trueup.domain.object_options import refused_features
+from trueup.engine.checkout import Checkout, MirrorPool, resolve
+from trueup.engine.comparison import Comparison
+from trueup.engine.observe import Observed, observe
+from trueup.engine.render.cache import RenderCache
+from trueup.engine.render.directory import RenderBounds, Rendered, render
+from trueup.engine.source_tree import CheckoutTree
+from trueup.engine.verdicts import Verdicts
+from trueup.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the steps need at hand. Holds no state of an application."""
+
+    settings: Settings
+    #: The home cluster: where Applications live and, for now, where they are delivered.
+    cluster: Cluster
+    mirrors: MirrorPool
+    renders: RenderCache
+    verdicts: Verdicts
+    #: The repository credentials of now.
+    credentials: Callable[[], tuple[RepositoryCredentials, ...]]
+
+    def credentials_of(self, application: Application) -> RepositoryCredentials | None:
+        """What opens the Application's repository; None where nothing is configured for it."""
+        return select(application.source.repo_url, self.credentials())
+
+    async def refuse(self, application: Application) -> None:
+        """Raise InvalidSpecError, naming every reason, for what must not be reconciled."""
+        refusals = list(application.refusals)
+        if not refusals:
+            resource = await self.cluster.resource("argoproj.io", "AppProject")
+            project = await self.cluster.get(resource, self.settings.namespace, application.project)
+            refusals.extend(project_refusals(project, application.project))
+        if refusals:
+            raise InvalidSpecError(" ".join(refusals))
+
+    async def checkout(self, application: Application, *, tip: str = "", revision: str | None = None) -> Checkout:
+        """The source's tree at its target revision, or at `revision` where an operation names one."""
+        if revision is not None:
+            application = replace(application, source=replace(application.source, target_revision=revision))
+        return await resolve(application, self.mirrors, credentials=self.credentials_of(application), tip=tip)
+
+    async def render(self, application: Application, checkout: Checkout) -> Rendered:
+        """The objects that the source comes to. InvalidSpecError for one that asks for what is not supported yet."""
+        settings = self.settings
+        bounds = RenderBounds(settings.render_files_max, settings.render_bytes_max, settings.objects_max)
+        source = (application.raw.get("spec") or {}).get("source") or {}
+        rendered = await render(
+            CheckoutTree(checkout),
+            application.source,
+            application=application.id.name,
+            explicit=source.get("directory") is not None,
+            cache=self.renders,
+            bounds=bounds,
+        )
+        refused = [sentence for item in rendered.objects for sentence in refused_features(item)]
+        if refused:
+            raise InvalidSpecError(" ".join(refused))
+        return rendered
+
+    async def observe(self, application: Application, rendered: Rendered) -> Observed:
+        """What the cluster has of them, and of what the application owned before."""
+        return await observe(
+            self.cluster,
+            rendered.objects,
+            application.inventory,
+            namespace=application.namespace,
+            objects_in_flight_max=self.settings.objects_in_flight_max,
+        )
+
+    async def judged(self, comparison: Comparison) -> Comparison:
+        """The comparison without what is only the API server's own rewriting of the manifests."""
+        return await self.verdicts.judged(self.cluster, comparison, in_flight_max=self.settings.objects_in_flight_max)

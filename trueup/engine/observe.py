@@ -1,0 +1,91 @@
+"""Reads from the cluster just the objects that one application is about: one GET each, no list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from trueup.clients.api_errors import ForbiddenError, UnknownKindError
+from trueup.clients.cluster import Cluster
+from trueup.clients.discovery import ApiResource
+from trueup.domain.manifest import RawObject, settle_namespaces
+from trueup.domain.resource import Body, Manifest, ResourceKey
+from trueup.engine.concurrency import each
+
+GroupKind = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Desired manifests with their namespaces settled, and what the cluster has of them and of the inventory."""
+
+    manifests: tuple[Manifest, ...]
+    #: None is an object that the cluster says is not there.
+    live: Mapping[ResourceKey, Body | None]
+    #: Objects whose state is not known, and why. Never pruned, never called Synced.
+    unreadable: Mapping[ResourceKey, str]
+
+
+async def observe(
+    cluster: Cluster,
+    objects: Sequence[RawObject],
+    inventory: Iterable[ResourceKey],
+    *,
+    namespace: str,
+    objects_in_flight_max: int,
+) -> Observed:
+    """What Git wants, placed in `namespace` where it names none, and what is live of it and of the inventory.
+
+    Raises TransientError when the API server is away or throttles. A kind that it does not know or
+    may not be read makes its objects unreadable, not the others.
+    """
+    inventory = tuple(inventory)
+    kinds = {(o.group, o.kind) for o in objects} | {(k.group, k.kind) for k in inventory}
+    resources, unknown = await _discover(cluster, kinds)
+    scopes = {kind: resource.namespaced for kind, resource in resources.items()} | _scopes_of_definitions(objects)
+    manifests = settle_namespaces(objects, namespaced=scopes, default_namespace=namespace)
+    wanted = {m.key: m.version for m in manifests}
+    live: dict[ResourceKey, Body | None] = {}
+    unreadable: dict[ResourceKey, str] = {}
+
+    async def read(key: ResourceKey) -> None:
+        reason = unknown.get((key.group, key.kind))
+        if reason is not None:
+            # A kind that this very set defines is not there yet, and so its objects are not either.
+            if (key.group, key.kind) in scopes:
+                live[key] = None
+            else:
+                unreadable[key] = reason
+            return
+        try:
+            resource = await cluster.resource(key.group, key.kind, wanted.get(key))
+            live[key] = await cluster.get(resource, key.namespace, key.name)
+        except (ForbiddenError, UnknownKindError) as error:
+            unreadable[key] = str(error)
+
+    await each({*wanted, *inventory}, read, in_flight_max=objects_in_flight_max)
+    return Observed(manifests, live, unreadable)
+
+
+async def _discover(
+    cluster: Cluster, kinds: Iterable[GroupKind]
+) -> tuple[dict[GroupKind, ApiResource], dict[GroupKind, str]]:
+    known: dict[GroupKind, ApiResource] = {}
+    unknown: dict[GroupKind, str] = {}
+    for group, kind in sorted(kinds):
+        try:
+            known[group, kind] = await cluster.resource(group, kind)
+        except UnknownKindError as error:
+            unknown[group, kind] = str(error)
+    return known, unknown
+
+
+def _scopes_of_definitions(objects: Sequence[RawObject]) -> dict[GroupKind, bool]:
+    """Whether the kinds that the set's own CustomResourceDefinitions define are namespaced."""
+    scopes = {}
+    for item in objects:
+        if item.kind == "CustomResourceDefinition" and item.group == "apiextensions.k8s.io":
+            spec = item.body.get("spec") or {}
+            kind = (spec.get("names") or {}).get("kind")
+            scopes[str(spec.get("group")), str(kind)] = spec.get("scope") == "Namespaced"
+    return scopes

@@ -1,0 +1,203 @@
+"""One worker process: connect, follow the Applications, then claim and run jobs until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+
+from trueup.clients.applications import ApplicationStore
+from trueup.clients.cluster import Cluster, ClusterBounds
+from trueup.clients.epoch import ensure_keys_secret
+from trueup.clients.git import GitBounds
+from trueup.clients.informer import Informer
+from trueup.clients.ops_server import serving_ops, write_addresses
+from trueup.clients.queue import Queue
+from trueup.clients.queue_scripts import QueueBounds
+from trueup.clients.redis import connect
+from trueup.clients.seal import Sealer
+from trueup.clients.transport import TransportBounds
+from trueup.domain.credentials import RepositoryCredentials, parse_secrets
+from trueup.domain.errors import TransientError, TrueupError
+from trueup.engine.checkout import MirrorPool
+from trueup.engine.engine import Engine
+from trueup.engine.render.cache import RenderCache
+from trueup.engine.verdicts import Verdicts
+from trueup.settings import Settings, read_settings
+from trueup.telemetry import configure_logging
+
+from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
+from .context import Worker
+from .dispatcher import handler
+
+log = structlog.get_logger()
+
+SECRET_SELECTOR = "argocd.argoproj.io/secret-type in (repository,repo-creds)"  # noqa: S105 - a selector
+#: How far the claim loop may fall behind before the process counts as stuck; runs hold it up for no longer.
+TURN_SECONDS_MAX = 10 * CLAIM_WAIT_SECONDS_MAX
+AWAY_SECONDS = 1.0
+
+
+class Credentials:
+    """The repository credentials of now, parsed once per change."""
+
+    def __init__(self, secrets: Informer) -> None:
+        self._secrets = secrets
+        self._parsed: tuple[RepositoryCredentials, ...] = ()
+        self._of: Mapping[Any, Any] | None = None
+
+    def __call__(self) -> tuple[RepositoryCredentials, ...]:
+        snapshot = self._secrets.snapshot()
+        if snapshot is not self._of:
+            self._parsed, wrong = parse_secrets(snapshot.values())
+            self._of = snapshot
+            for sentence in wrong:
+                log.warning("a repository Secret is not used", reason=sentence)
+        return self._parsed
+
+
+def git_bounds(settings: Settings) -> GitBounds:
+    """The settings as the Git client takes them."""
+    return GitBounds(
+        fetch_seconds_max=settings.fetch_seconds_max,
+        local_seconds_max=settings.git_command_seconds_max,
+        blob_bytes_max=settings.blob_bytes_max,
+    )
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[tuple[Worker, list[Informer]]]:
+    """A worker with everything at hand, its informers running and loaded."""
+    bounds = TransportBounds(
+        request_seconds_max=settings.api_request_seconds_max,
+        requests_in_flight_max=settings.api_requests_in_flight_max,
+    )
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(Cluster(bounds=ClusterBounds(transport=bounds)))
+        redis = connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        queue = Queue(
+            redis,
+            bounds=QueueBounds(
+                lease_seconds=settings.lease_seconds,
+                attempts_max=settings.attempts_max,
+                queue_jobs_max=settings.queue_jobs_max,
+            ),
+        )
+        mirrors = await stack.enter_async_context(
+            MirrorPool(settings.data_dir, schemes=settings.schemes, bounds=git_bounds(settings))
+        )
+        resource = await patiently(lambda: cluster.resource("argoproj.io", "Application"))
+        secret = await patiently(lambda: cluster.resource("", "Secret"))
+        sealer = Sealer(await patiently(lambda: ensure_keys_secret(cluster, settings.namespace)))
+        await patiently(queue.check_server)
+        store = ApplicationStore()
+        applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
+        secrets = Informer(cluster, secret, namespace=settings.namespace, label_selector=SECRET_SELECTOR)
+        engine = Engine(
+            settings,
+            cluster,
+            mirrors,
+            RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max),
+            Verdicts(),
+            Credentials(secrets),
+        )
+        yield Worker(settings, engine, queue, sealer, store, resource), [applications, secrets]
+
+
+async def patiently(attempt: Any) -> Any:
+    """What the attempt gives, tried again for as long as the other side is away."""
+    while True:
+        try:
+            return await attempt()
+        except TransientError as error:
+            log.warning("waiting", reason=str(error))
+            await asyncio.sleep(error.retry_after_seconds or AWAY_SECONDS)
+
+
+class Process:
+    """One worker process from its start to its stop, and what its probes say of it."""
+
+    def __init__(self, settings: Settings, *, drain: bool) -> None:
+        self._settings = settings
+        self._drain = drain
+        self._stop = asyncio.Event()
+        self._consumer: Consumer | None = None
+        self._worker: Worker | None = None
+
+    async def run(self) -> None:
+        """Work until SIGINT or SIGTERM or, draining, until the queue is empty."""
+        working = asyncio.create_task(self._serve())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._end, working)
+        try:
+            await working
+        except asyncio.CancelledError:
+            if not self._stop.is_set():
+                raise
+        log.info("stopped")
+
+    def _end(self, working: asyncio.Task[None]) -> None:
+        self._stop.set()
+        if self._consumer is None:
+            # Still waiting for somebody: there is nothing to finish.
+            working.cancel()
+
+    async def _serve(self) -> None:
+        settings, variable = self._settings, "TRUEUP_WORKER_OPS_LISTEN"
+        async with (
+            serving_ops(
+                settings.worker_ops_listen, variable=variable, healthy=self._healthy, ready=self._ready
+            ) as bound,
+            connected(settings) as (worker, informers),
+        ):
+            following = [asyncio.create_task(informer.run()) for informer in informers]
+            try:
+                for informer in informers:
+                    await informer.synced()
+                self._worker, self._consumer = worker, Consumer(worker.queue, handler(worker), settings)
+                write_addresses(settings.data_dir, "worker", {"ops_listen": bound})
+                log.info("ready", ops=bound, namespace=settings.namespace)
+                await self._consumer.run(self._stop, drain=self._drain)
+            finally:
+                for task in following:
+                    task.cancel()
+                await asyncio.gather(*following, return_exceptions=True)
+
+    async def _healthy(self) -> str | None:
+        if self._consumer is not None and time.monotonic() - self._consumer.last_turn > TURN_SECONDS_MAX:
+            return f"the claim loop has not come round for {TURN_SECONDS_MAX:.0f} s"
+        return None
+
+    async def _ready(self) -> str | None:
+        if self._worker is None:
+            return "the Applications are not loaded yet"
+        try:
+            await self._worker.queue.depth()
+        except TrueupError as error:
+            return str(error)
+        return None
+
+
+def main() -> None:
+    """`python -m workers`: read the settings, run, and end with one sentence where that cannot be."""
+    parser = argparse.ArgumentParser(prog="trueup worker", description="Turn jobs into a true cluster.")
+    parser.add_argument("--drain", action="store_true", help="end when the queue is empty")
+    arguments = parser.parse_args()
+    try:
+        settings = read_settings()
+        configure_logging(level=settings.log_level)
+        asyncio.run(Process(settings, drain=arguments.drain).run())
+    except TrueupError as error:
+        sys.exit(f"trueup: {error}")
+
+
+if __name__ == "__main__":
+    main()

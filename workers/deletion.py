@@ -1,0 +1,90 @@
+"""An Application that is being deleted: with the finalizer its inventory is pruned, then it is let go."""
+
+from __future__ import annotations
+
+import structlog
+
+from trueup.domain.application import RESOURCES_FINALIZER, Application
+from trueup.domain.errors import StalledError
+from trueup.domain.job import Claim, Priority, application_job
+from trueup.domain.object_options import object_options
+from trueup.domain.order import apply_order
+from trueup.domain.resource import Body, ResourceKey, tracked_by
+from trueup.domain.status import DELETION_CONDITIONS, Condition, conditions
+from trueup.engine.concurrency import each
+from trueup.engine.observe import observe
+
+from . import record
+from .apply import PROPAGATION
+from .context import Worker
+
+log = structlog.get_logger()
+
+#: How soon it is looked whether what was deleted is gone.
+GONE_SECONDS = 0.3
+REFUSED_FINALIZERS = frozenset({"pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io"})
+
+
+async def delete(worker: Worker, claim: Claim, application: Application) -> None:
+    """Prune what the application owns, and let it go once that is gone. Without the finalizer nothing is pruned.
+
+    Raises StalledError, with a DeletionError condition, where an object cannot be read or deleted.
+    """
+    ours = [name for name in application.finalizers if name.partition("/")[0] == RESOURCES_FINALIZER]
+    if not ours:
+        return
+    try:
+        left = await _prune(worker, application, ours[0].partition("/")[2])
+    except StalledError as error:
+        found = [Condition("DeletionError", str(error))]
+        status = {
+            **application.status,
+            "conditions": conditions(application.status, found, evaluated=DELETION_CONDITIONS, now=record.utc_now()),
+        }
+        await record.write(worker, application, status, token=claim.token)
+        raise
+    if left:
+        log.info("waiting until it is gone", objects=len(left))
+        await worker.queue.enqueue([application_job(application.id, Priority.MANUAL, delay_seconds=GONE_SECONDS)])
+        return
+    others = tuple(name for name in application.finalizers if name not in ours)
+    await record.write(worker, application, application.status, token=claim.token, finalizers=others)
+    log.info("let go", objects=len(application.inventory))
+
+
+async def _prune(worker: Worker, application: Application, policy: str) -> list[ResourceKey]:
+    """Delete what is tracked; the keys of what is still there."""
+    if refused := REFUSED_FINALIZERS.intersection(name.partition("/")[0] for name in application.finalizers):
+        raise StalledError(
+            f"the finalizer {min(refused)} runs hooks, which are not supported yet; remove it from the Application"
+        )
+    cluster = worker.engine.cluster
+    if not application.is_home_cluster:
+        raise StalledError("only the home cluster is supported yet; remove the finalizer to let the Application go")
+    in_flight = worker.settings.objects_in_flight_max
+    observed = await observe(
+        cluster, (), application.inventory, namespace=application.namespace, objects_in_flight_max=in_flight
+    )
+    if observed.unreadable:
+        key, reason = min(observed.unreadable.items())
+        raise StalledError(f"{key} cannot be read, so it is not known what to delete: {reason}")
+    ours: list[tuple[ResourceKey, Body]] = [
+        (key, body)
+        for key, body in observed.live.items()
+        if body is not None and tracked_by(body) == application.id.name and object_options(body).delete
+    ]
+    # In reverse order of kinds, all but what is on its way already.
+    pending = sorted(
+        (item for item in ours if not item[1]["metadata"].get("deletionTimestamp")),
+        key=lambda item: apply_order(item[0]),
+        reverse=True,
+    )
+
+    async def one(item: tuple[ResourceKey, Body]) -> None:
+        key, body = item
+        resource = await cluster.resource(key.group, key.kind)
+        propagation = PROPAGATION[policy if policy in PROPAGATION else "foreground"]
+        await cluster.delete(resource, key.namespace, key.name, uid=body["metadata"]["uid"], propagation=propagation)
+
+    await each(pending, one, in_flight_max=in_flight)
+    return sorted(key for key, _ in ours)

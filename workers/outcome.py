@@ -1,0 +1,165 @@
+"""What a comparison or a sync came to, as the status it leaves. Values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from trueup.domain import status as shape
+from trueup.domain.application import Application, Operation
+from trueup.domain.autosync import SyncDecision
+from trueup.domain.errors import InvalidSpecError, TransientError, TrueupError
+from trueup.domain.job import Token
+from trueup.domain.retry import next_retry
+from trueup.domain.status import Condition, OperationPhase, ResourceResult
+from trueup.engine.comparison import Comparison
+
+from .record import utc_now
+
+Status = Mapping[str, Any]
+
+SUCCEEDED = "successfully synced"
+
+
+def compared(
+    application: Application, comparison: Comparison, *, now: datetime, found: tuple[Condition, ...] = ()
+) -> dict[str, Any]:
+    """The status after a comparison. Where nothing else changed it is the old one, time and all."""
+    old = application.status
+    health = comparison.health
+    evaluated = shape.SPEC_CONDITIONS | shape.COMPARISON_CONDITIONS | shape.SYNC_CONDITIONS
+    warnings = tuple(Condition("SyncOptionWarning", text) for text in application.warnings)
+    new = {
+        **old,
+        "sync": shape.sync(application, status=comparison.sync_status, revision=comparison.revision),
+        "health": shape.health(old, status=health.status, message=health.message, now=now),
+        "conditions": shape.conditions(
+            old, (*comparison.conditions(), *warnings, *found), evaluated=evaluated, now=now
+        ),
+        "resources": shape.resources(comparison.entries()),
+        "summary": shape.summary(comparison.images),
+        "sourceType": "Directory",
+        "controllerNamespace": application.id.namespace,
+    }
+    return new if _same(old, new) else {**new, "reconciledAt": shape.timestamp(now)}
+
+
+def not_compared(application: Application, error: TrueupError, *, now: datetime) -> dict[str, Any]:
+    """The status where no comparison could be made, with a condition that says why.
+
+    What is merely away leaves the last verdict standing; what is wrong makes it Unknown.
+    """
+    old = application.status
+    kind = "InvalidSpecError" if isinstance(error, InvalidSpecError) else "ComparisonError"
+    evaluated = shape.SPEC_CONDITIONS | shape.COMPARISON_CONDITIONS
+    new = {**old, "conditions": shape.conditions(old, [Condition(kind, str(error))], evaluated=evaluated, now=now)}
+    if not isinstance(error, TransientError) or not old.get("sync"):
+        new["sync"] = shape.sync(application, status="Unknown", revision=application.revision)
+        new.setdefault("health", shape.health(old, status="Unknown", now=now))
+    operation = application.operation
+    if operation is not None and not isinstance(error, TransientError):
+        new["operationState"] = shape.operation_state(
+            operation=operation.raw,
+            phase="Error",
+            message=str(error),
+            started_at=now,
+            finished_at=now,
+        )
+    return new if _same(old, new) else {**new, "reconciledAt": shape.timestamp(now)}
+
+
+def _same(old: Status, new: Status) -> bool:
+    return {k: v for k, v in new.items() if v not in ({}, [])} == {k: v for k, v in old.items() if v not in ({}, [])}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a sync ended."""
+
+    phase: OperationPhase
+    status: dict[str, Any]
+    comparison: Comparison
+    #: Whether the operation is over; it is not while a retry is due.
+    final: bool
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A sync that has begun."""
+
+    comparison: Comparison
+    operation: Operation
+    started_at: datetime
+    retry_count: int
+
+    @property
+    def dry_run(self) -> bool:
+        return self.operation.dry_run
+
+    def fence(self, application: Application, token: Token) -> dict[str, Any]:
+        """The status to stand before the first write: what was found, the token, the inventory old ∪ new."""
+        state = shape.operation_state(
+            operation=shape.with_token(self.operation.raw, token),
+            phase="Running",
+            message="applying",
+            started_at=self.started_at,
+            retry_count=self.retry_count,
+        )
+        return {**compared(application, self.comparison, now=self.started_at), "operationState": state}
+
+    def end(
+        self, application: Application, comparison: Comparison, *, results: tuple[ResourceResult, ...], refusal: str
+    ) -> Outcome:
+        """The outcome's status: phase, results, history, and the comparison with what is live now."""
+        now = utc_now()
+        failed = [result for result in results if result.status == "SyncFailed"]
+        delay = None
+        phase: OperationPhase = "Succeeded"
+        message = SUCCEEDED + (" (dry run)" if self.dry_run else "")
+        if failed or refusal:
+            phase = "Failed"
+            message = refusal or f"{len(failed)} of {len(results)} objects failed; {failed[0].key}: {failed[0].message}"
+            policy = self.operation.retry or application.retry
+            delay = None if refusal else next_retry(policy, self.retry_count)
+        found = (Condition("SyncError", message),) if phase == "Failed" else ()
+        raw = application.status.get("operationState", {}).get("operation") or self.operation.raw
+        again = delay is not None
+        state = shape.operation_state(
+            operation=raw,
+            phase="Running" if again else phase,
+            message=f"{message}; trying again in {delay:.0f} s" if delay is not None else message,
+            started_at=self.started_at,
+            finished_at=None if again else now,
+            revision=comparison.revision,
+            source=(application.raw.get("spec") or {}).get("source"),
+            results=results,
+            retry_count=self.retry_count + again,
+        )
+        status = {**compared(application, comparison, now=now, found=found), "operationState": state}
+        if phase == "Succeeded" and not self.dry_run and not self.operation.resources:
+            status["history"] = shape.history(
+                application.status,
+                revision=comparison.revision,
+                source=(application.raw.get("spec") or {}).get("source") or {},
+                initiated_by=self.operation.raw.get("initiatedBy") or {},
+                started_at=self.started_at,
+                now=now,
+                limit=application.history_limit,
+            )
+        return Outcome(phase, status, comparison, not again, delay)
+
+
+def begin(application: Application, comparison: Comparison, decision: SyncDecision) -> Running:
+    """A sync by the Application's operation or, without one, by its policy."""
+    operation = application.operation or Operation(
+        prune=decision.prune,
+        raw=shape.automated_operation(
+            comparison.revision, prune=decision.prune, self_heal_attempts=decision.self_heal_attempts
+        ),
+    )
+    state = application.status.get("operationState") or {}
+    retrying = state.get("phase") == "Running" and int(state.get("retryCount") or 0)
+    return Running(comparison, operation, utc_now(), int(retrying or 0))

@@ -1,0 +1,106 @@
+"""The only writer of an Application's status: one patch per comparison, one fence per wave, one outcome.
+
+Every patch carries the `resourceVersion` of the object it was computed from. On a conflict the object
+is read again: a higher token, another spec or another operation means that somebody else has taken
+over; anything else (a label, a foreign status field) does not matter, and the same patch goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from trueup.clients.api_errors import ConflictError
+from trueup.clients.applications import parse_application
+from trueup.domain.application import REFRESH_ANNOTATION, Application, ApplicationId
+from trueup.domain.errors import SupersededError, TransientError
+from trueup.domain.job import Token
+from trueup.domain.merge_patch import merge_patch
+from trueup.domain.status import token_of
+
+from .context import Worker
+
+CONFLICTS_MAX = 5
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is recorded."""
+    return datetime.now(UTC)
+
+
+async def read(worker: Worker, application: ApplicationId) -> Application | None:
+    """The Application as the API server has it now, None where it is gone."""
+    raw = await worker.engine.cluster.get(worker.application_resource, application.namespace, application.name)
+    return None if raw is None else parse_application(raw)
+
+
+async def write(
+    worker: Worker,
+    application: Application,
+    status: Mapping[str, Any],
+    *,
+    token: Token,
+    ends_operation: bool = False,
+    finalizers: tuple[str, ...] | None = None,
+) -> Application:
+    """Patch the status; the Application as it then is. Nothing to change means no request.
+
+    Takes the refresh annotation away that the run has answered and, with `ends_operation`, the
+    operation. Raises SupersededError where another run, spec or operation has taken over.
+    """
+    patch: dict[str, Any] = {}
+    changed = merge_patch(application.status, status)
+    if changed:
+        patch["status"] = changed
+    metadata: dict[str, Any] = {}
+    if application.refresh is not None:
+        metadata["annotations"] = {REFRESH_ANNOTATION: None}
+    if finalizers is not None:
+        metadata["finalizers"] = list(finalizers)
+    if ends_operation and application.raw.get("operation") is not None:
+        patch["operation"] = None
+    if not patch and not metadata:
+        return application
+    return await _patch(worker, application, patch, metadata, token)
+
+
+async def _patch(
+    worker: Worker, application: Application, patch: dict[str, Any], metadata: dict[str, Any], token: Token
+) -> Application:
+    current = application
+    for _ in range(CONFLICTS_MAX):
+        body = {**patch, "metadata": {**metadata, "resourceVersion": current.resource_version}}
+        try:
+            raw = await worker.engine.cluster.merge_patch(
+                worker.application_resource, application.id.namespace, application.id.name, body
+            )
+        except ConflictError:
+            current = await _still_ours(worker, application, token)
+        else:
+            return parse_application(raw)
+    raise TransientError(f"{application.id} changes faster than its status can be written")
+
+
+async def _still_ours(worker: Worker, application: Application, token: Token) -> Application:
+    current = await read(worker, application.id)
+    if current is None or current.uid != application.uid:
+        raise SupersededError(f"{application.id} was deleted")
+    held = token_of(current.status)
+    if held is not None and held > token:
+        raise SupersededError(f"{application.id} is being synced by another run ({held})")
+    if _asked_for(current) != _asked_for(application):
+        raise SupersededError(f"{application.id} has another spec or operation by now")
+    return current
+
+
+def _asked_for(application: Application) -> tuple[Any, ...]:
+    raw = application.raw
+    return raw.get("spec"), raw.get("operation"), application.deleting
+
+
+def guard_token(application: Application, token: Token) -> None:
+    """Raise SupersededError where a later run has already left its token."""
+    held = token_of(application.status)
+    if held is not None and held > token:
+        raise SupersededError(f"{application.id} is being synced by another run ({held})")

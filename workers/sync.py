@@ -1,0 +1,181 @@
+"""A sync: the fence, then every action of the plan in its order, then the outcome.
+
+The fence is a patch of the Application that carries the fencing token and the inventory old ∪ new:
+whoever runs this application next knows of every object that this run may have created. What the API
+server refuses of one object does not hold up the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+import structlog
+
+from trueup.clients.api_errors import AlreadyExistsError, ApiError
+from trueup.domain.application import Application
+from trueup.domain.autosync import SyncDecision
+from trueup.domain.errors import StalledError, TransientError
+from trueup.domain.job import Claim
+from trueup.domain.order import apply_order
+from trueup.domain.plan import Action, Plan, Policy, plan
+from trueup.domain.resource import Body, ResourceKey, tracked_by
+from trueup.domain.status import ResourceResult, images_of
+from trueup.engine.comparison import Comparison
+from trueup.engine.concurrency import each
+
+from . import apply, outcome, record
+from .context import Worker
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has come of the sync so far."""
+
+    results: dict[ResourceKey, ResourceResult] = field(default_factory=dict)
+    live: dict[ResourceKey, Body | None] = field(default_factory=dict)
+
+
+async def sync(
+    worker: Worker, claim: Claim, application: Application, comparison: Comparison, decision: SyncDecision
+) -> outcome.Outcome:
+    """Carry the decision out and record it.
+
+    Raises SupersededError where another run has taken over, and TransientError where the cluster is
+    away in the middle: the operation then stays Running, and the next run takes it up.
+    """
+    running = outcome.begin(application, comparison, decision)
+    to_do = make_plan(worker, application, comparison, decision)
+    application = await record.write(worker, application, running.fence(application, claim.token), token=claim.token)
+    progress = Progress()
+    if not to_do.refusal:
+        await _carry_out(worker, application, comparison, to_do, progress, dry_run=running.dry_run)
+    ended = running.end(
+        application,
+        comparison if running.dry_run else comparison.with_live(progress.live),
+        results=tuple(progress.results[key] for key in sorted(progress.results, key=apply_order)),
+        refusal=to_do.refusal,
+    )
+    await record.write(worker, application, ended.status, token=claim.token, ends_operation=ended.final)
+    log.info("synced", phase=ended.phase, revision=comparison.revision, objects=len(progress.results))
+    return ended
+
+
+def make_plan(worker: Worker, application: Application, comparison: Comparison, decision: SyncDecision) -> Plan:
+    """What the sync will write. Pure but for the names of the other Applications."""
+    operation = application.operation
+    options = operation.options if operation and operation.options else application.options
+    policy = Policy(
+        prune=decision.prune,
+        allow_empty=bool(application.automated and application.automated.allow_empty),
+        prune_option=options.prune,
+        fail_on_shared_resource=options.fail_on_shared_resource,
+        selected=operation.resources if operation else (),
+    )
+    others = {app.id.name for app in worker.applications.all()} - {application.id.name}
+    return plan(
+        application=application.id.name,
+        desired=tuple(comparison.manifests.values()),
+        diffs=comparison.diffs,
+        live=comparison.live,
+        inventory=application.inventory,
+        policy=policy,
+        other_applications=others,
+    )
+
+
+async def _carry_out(
+    worker: Worker,
+    application: Application,
+    comparison: Comparison,
+    to_do: Plan,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> None:
+    if application.options.create_namespace and not dry_run:
+        await _create_namespace(worker, application, comparison)
+
+    async def one(action: Action) -> None:
+        await _act(worker, application, comparison, action, progress, dry_run=dry_run)
+
+    # Kinds in their order; objects of one kind have no order among themselves.
+    for _, actions in groupby(to_do.actions, key=lambda action: (action.verb == "prune", apply_order(action.key)[0])):
+        await each(actions, one, in_flight_max=worker.settings.objects_in_flight_max)
+
+
+async def _act(
+    worker: Worker,
+    application: Application,
+    comparison: Comparison,
+    action: Action,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> None:
+    manifest = comparison.manifests.get(action.key)
+    live = comparison.live.get(action.key)
+    version = manifest.version if manifest else str((live or {}).get("apiVersion", "")).rpartition("/")[2]
+    result = ResourceResult(action.key, version, "Synced", sync_phase="Sync", images=images_of(action.body or {}))
+    try:
+        if action.verb == "keep":
+            result = replace(result, status="PruneSkipped" if manifest is None else "", message=action.reason)
+        elif action.verb == "prune":
+            message = await _prune(worker, application, action, live or {}, dry_run=dry_run)
+            progress.live[action.key] = None
+            result = replace(result, status="Pruned", message=message)
+        elif manifest is not None:
+            resource = await apply.served(
+                worker.engine.cluster, action.key, version, defined_here=_defines(comparison, action.key)
+            )
+            body, how = await apply.apply(worker.engine.cluster, resource, manifest, action, live, dry_run=dry_run)
+            progress.live[action.key] = body
+            result = replace(result, message=f"{how} (dry run)" if dry_run else how)
+    except TransientError:
+        raise
+    except (ApiError, StalledError) as error:
+        result = replace(result, status="SyncFailed", message=str(error))
+    progress.results[action.key] = result
+
+
+async def _prune(worker: Worker, application: Application, action: Action, live: Body, *, dry_run: bool) -> str:
+    cluster = worker.engine.cluster
+    resource = await cluster.resource(action.key.group, action.key.kind)
+    propagation = apply.PROPAGATION[application.options.prune_propagation_policy]
+    # Decided upon once and checked once more where it counts: only what carries our tracking id goes.
+    if tracked_by(live) != application.id.name:
+        raise StalledError(f"{action.key} does not carry the tracking id of {application.id.name}; it is kept")
+    there = await cluster.delete(
+        resource, action.key.namespace, action.key.name, uid=action.uid, propagation=propagation, dry_run=dry_run
+    )
+    return ("pruned" if there else "already gone") + (" (dry run)" if dry_run else "")
+
+
+def _defines(comparison: Comparison, key: ResourceKey) -> bool:
+    """Whether a CustomResourceDefinition among the manifests defines the kind of this object."""
+    return any(
+        spec.get("group") == key.group and (spec.get("names") or {}).get("kind") == key.kind
+        for manifest in comparison.manifests.values()
+        if manifest.key.kind == "CustomResourceDefinition" and (spec := manifest.body.get("spec") or {})
+    )
+
+
+async def _create_namespace(worker: Worker, application: Application, comparison: Comparison) -> None:
+    key = ResourceKey("", "Namespace", "", application.namespace)
+    if not application.namespace or key in comparison.manifests:
+        return
+    cluster = worker.engine.cluster
+    resource = await cluster.resource("", "Namespace")
+    if await cluster.get(resource, "", application.namespace) is None:
+        body: Mapping[str, object] = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": application.namespace},
+        }
+        try:
+            await cluster.create(resource, "", body)
+        except AlreadyExistsError:
+            return
