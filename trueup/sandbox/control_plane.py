@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trueup.clients.process import Argument
 from trueup.sandbox import credentials
@@ -15,7 +17,8 @@ from trueup.sandbox.files import make_directory, make_empty_directory, read_if_t
 from trueup.sandbox.kube import Kube, kube
 from trueup.sandbox.ports import ADDRESS, shared_port
 
-START_SECONDS_MAX = 60.0
+# A part that ends is noticed at once; this bounds one that hangs, on a machine however busy.
+START_SECONDS_MAX = 180.0
 AUDIT_BATCH_WAIT_SECONDS = 0.01
 NODE_LEASE_SECONDS = 40
 SERVICE_CIDR = "10.96.0.0/16"
@@ -44,11 +47,12 @@ class _Folders:
 
 @asynccontextmanager
 async def control_plane(
-    binaries: Path, directory: Path, *, audit_url: str, watch: Watch
+    binaries: Path, directory: Path, *, audit_url: str, watch: Watch, manifests: Sequence[Mapping[str, Any]] = ()
 ) -> AsyncIterator[ControlPlane]:
     """Run an empty cluster until the block ends; `binaries` is what `assets.ensure_binaries` found.
 
     Audit events go to `audit_url`; `watch` guards the parts from their start.
+    `manifests` are cluster-scoped objects to apply on the way.
     Raises SandboxError when a part does not start.
     """
     folders = _Folders(
@@ -72,7 +76,7 @@ async def control_plane(
         server = f"https://{ADDRESS}:{api_port}"
         client = await stack.enter_async_context(kube(server, token=tokens["admin"], ca=ca))
         await api_server.until_ready(client.ready, seconds_max=START_SECONDS_MAX)
-        await _first_objects(client)
+        await asyncio.gather(*(client.apply(manifest) for manifest in (*_first_objects(), *manifests)))
 
         def config(user: str) -> Path:
             path = folders.settings / f"{user.rpartition(':')[2]}.kubeconfig"
@@ -186,20 +190,21 @@ def _kwok(folders: _Folders, config: Path) -> AbstractAsyncContextManager[Compon
     return started("kwok", argv, logs=folders.logs, env={"HOME": str(folders.settings)})
 
 
-async def _first_objects(client: Kube) -> None:
+def _first_objects() -> list[dict[str, Any]]:
     """What is missing for people to have rights and for pods to have a place."""
-    await client.apply(
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": credentials.PEOPLE_GROUP},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": credentials.PEOPLE_GROUP}],
-        }
-    )
+    rbac = "rbac.authorization.k8s.io"
+    people = {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": credentials.PEOPLE_GROUP},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": rbac, "kind": "Group", "name": credentials.PEOPLE_GROUP}],
+    }
+    nodes = []
     for name in NODES:
         labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
-        await client.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
+        nodes.append({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
+    return [people, *nodes]
 
 
 async def _works(client: Kube) -> bool:

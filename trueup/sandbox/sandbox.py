@@ -98,10 +98,14 @@ async def running(directory: Path, *, progress: Callable[[str], None]) -> AsyncI
         git = await stack.enter_async_context(git_server(directory / "git"))
         queue = await stack.enter_async_context(valkey_server(make_empty_directory(directory / "valkey")))
         watch.over(queue.component)
+        kinds = crd_manifests()
+        manifests = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *kinds]
         target = directory / "audit-target"
         audit_url = await stack.enter_async_context(audit_relay(target))
-        plane = await stack.enter_async_context(control_plane(binaries, directory, audit_url=audit_url, watch=watch))
-        await _install(plane.kube)
+        plane = await stack.enter_async_context(
+            control_plane(binaries, directory, audit_url=audit_url, watch=watch, manifests=manifests)
+        )
+        await _until_installed(plane.kube, kinds)
         sandbox = _sandbox(directory, git, queue, plane, target)
         write_private(description, json.dumps(sandbox.described(), indent=2) + "\n")
         stack.callback(description.unlink, missing_ok=True)
@@ -138,12 +142,9 @@ def _sandbox(directory: Path, git: GitServer, queue: Valkey, plane: ControlPlane
     )
 
 
-async def _install(client: Kube) -> None:
-    """The kinds Application and AppProject, and the namespace they live in."""
-    manifests = crd_manifests()
-    await client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    await asyncio.gather(*(client.apply(manifest) for manifest in manifests))
-    specs = [manifest["spec"] for manifest in manifests]
+async def _until_installed(client: Kube, kinds: list[dict[str, Any]]) -> None:
+    """Wait for the kinds Application and AppProject, and for the namespace they live in."""
+    specs = [kind["spec"] for kind in kinds]
     deadline = monotonic() + INSTALL_SECONDS_MAX
     while not await _installed(client, specs):
         if monotonic() > deadline:
