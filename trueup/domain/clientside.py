@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trueup.domain.fieldpath import Item, Member, Path
+from trueup.domain.fieldpath import Item, Member, Path, check_depth
 from trueup.domain.listkeys import item_of, pair_items
 from trueup.domain.listtypes import is_whole_map, list_type
 from trueup.domain.managedfields import NOWHERE, Cursor, root
@@ -17,6 +17,32 @@ from trueup.domain.normalize import same_json
 from trueup.domain.resource import Body, Manifest, ResourceKey
 
 Patch = dict[str, Any]
+
+
+def repeated_item(desired: Manifest, live: Body | None) -> Path | None:
+    """The first list member whose keys another has too; None where server-side apply will take the manifest.
+
+    The API server says of such a manifest no more than an internal error.
+    """
+    left: list[tuple[Any, Cursor, Path]] = [(desired.body, root(live or {}), ())]
+    while left:
+        value, cursor, path = left.pop()
+        check_depth(path, desired.key)
+        if isinstance(value, Mapping):
+            left += [(below, cursor.field(name), (*path, name)) for name, below in value.items()]
+        elif isinstance(value, list) and (kind := list_type(desired.key, path, cursor)).kind == "map":
+            owned = cursor.items(kind.keys)
+            seen: set[Item] = set()
+            for item in value:
+                if not isinstance(item, Mapping):
+                    continue
+                selector = item_of(item, kind.keys)
+                if selector in seen:
+                    return (*path, selector)
+                seen.add(selector)
+                below = owned.get(tuple(value for _, value in selector.keys), NOWHERE)
+                left.append((item, below, (*path, selector)))
+    return None
 
 
 def client_side_patch(desired: Manifest, body: Body, live: Body, removals: Iterable[Path]) -> Patch:

@@ -14,11 +14,12 @@ from typing import Any, Literal
 from trueup.domain.extras import extra_paths
 from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Segment, check_depth, find, pointer, show
 from trueup.domain.listkeys import ListType, item_of, pair_items
-from trueup.domain.listtypes import delivered_and_edited, list_type
+from trueup.domain.listtypes import is_delivered, is_edited, list_type
 from trueup.domain.managedfields import NOWHERE, Cursor, FieldOwner, root
 from trueup.domain.normalize import same_json, same_scalar, says_nothing, wanted
 from trueup.domain.resource import Body, Manifest, ResourceKey
 from trueup.domain.standins import Sides, stand_ins
+from trueup.domain.unions import usurpers
 
 ObjectStatus = Literal["Synced", "OutOfSync", "Missing"]
 
@@ -103,7 +104,9 @@ class _Comparison:
     def __init__(self, key: ResourceKey, live: Body) -> None:
         self.key = key
         self.live = live
-        self.edited_since_delivery = delivered_and_edited(live)
+        self.delivered = is_delivered(live)
+        #: Whether the walk is inside a stand-in, every part of which belongs to the one who edited it.
+        self.standing_in = False
         self.path: list[Segment] = []
         self.changes: list[Change] = []
 
@@ -120,7 +123,7 @@ class _Comparison:
         self.path.pop()
 
     def mapping(self, desired: Mapping[str, Any], live: Mapping[str, Any], cursor: Cursor, *, exact: bool) -> None:
-        exact = exact or self.edited_since_delivery(tuple(self.path), live, cursor)
+        exact = exact or self.is_edited(live, cursor)
         for name, value in desired.items():
             if value is None:
                 continue
@@ -133,6 +136,9 @@ class _Comparison:
             for name, value in live.items():
                 if value is not None and desired.get(name) is None:
                     self.at(name, "extra", None, value, cursor)
+        else:
+            for name in usurpers(self.key, tuple(self.path), desired, live):
+                self.at(name, "extra", None, live[name], cursor.field(name), removes=(*self.path, name))
 
     def listing(self, desired: list[Any], live: list[Any], cursor: Cursor, *, exact: bool) -> None:
         kind = list_type(self.key, tuple(self.path), cursor)
@@ -147,7 +153,7 @@ class _Comparison:
         if len(desired) != len(live):
             self.note("changed", desired, live, cursor)
             return
-        exact = exact or self.edited_since_delivery(tuple(self.path), live, cursor)
+        exact = exact or self.is_edited(live, cursor)
         for index, (one, other) in enumerate(zip(desired, live, strict=True)):
             self.value(index, one, other, cursor, exact=exact)
 
@@ -193,8 +199,14 @@ class _Comparison:
             if value != live.get(key):
                 self.at(key, "changed", value, live.get(key), cursor.field(key), removes=removes)
         rest = {field: value for field, value in desired.items() if field not in keys}
+        outside, self.standing_in = self.standing_in, True
         self.mapping(rest, live, cursor, exact=False)
+        self.standing_in = outside
         self.path.pop()
+
+    def is_edited(self, live: Any, cursor: Cursor) -> bool:
+        """Whether what desired lacks here is somebody's edit, and no default."""
+        return self.delivered and not self.standing_in and is_edited(tuple(self.path), live, cursor)
 
     def at(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from trueup.domain.fieldpath import Path
@@ -31,19 +31,23 @@ def is_whole_map(path: Path, live: Mapping[str, Any], cursor: Cursor) -> bool:
     return isinstance(name, str) and (name == "selector" or name.endswith("Selector"))
 
 
-def delivered_and_edited(live: Body) -> Callable[[Path, Any, Cursor], bool]:
-    """A test whether a value that is replaced as a whole was written by somebody else since its delivery.
+def is_delivered(live: Body) -> bool:
+    """Whether a delivering manager ever wrote this object, so that later edits can be told from its making.
+
+    Without any `managedFields` nothing can, and the object counts as delivered.
+    """
+    found = entries(live)
+    return not found or any(owner.delivers for owner, _ in found)
+
+
+def is_edited(path: Path, value: Any, cursor: Cursor) -> bool:
+    """Whether a value that is replaced as a whole was written by somebody else since its delivery.
 
     The members that the API server fills in by itself do not change who owns such a value; an edit
     does. So after an edit what desired lacks is drift, and before it is a default.
     """
-    delivered = any(owner.delivers for owner, _ in entries(live))
-
-    def test(path: Path, value: Any, cursor: Cursor) -> bool:
-        if isinstance(value, Mapping) and not is_whole_map(path, value, cursor):
-            return False
-        if not cursor.nodes:
-            return isinstance(value, Mapping)
-        return delivered and cursor.is_whole and not any(owner.delivers for owner in cursor.owners)
-
-    return test
+    if isinstance(value, Mapping) and not is_whole_map(path, value, cursor):
+        return False
+    if not cursor.nodes:
+        return isinstance(value, Mapping)
+    return cursor.is_whole and not any(owner.delivers for owner in cursor.owners)
