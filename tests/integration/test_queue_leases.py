@@ -126,6 +126,27 @@ async def test_a_cancelled_worker_ends_as_cancelled_and_can_still_hand_back(at):
     assert (again.job, again.attempt) == (app("a"), 0)
 
 
+async def test_a_worker_cancelled_while_its_lost_run_ends_is_cancelled(at):
+    await at.queue.enqueue([app("a")])
+    claim = await claimed(at.queue)
+    ending = asyncio.Event()
+
+    async def work() -> None:
+        async with at.queue.running(claim):
+            try:
+                await at.queue.open_epoch(2)
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await asyncio.Event().wait()
+
+    worker = asyncio.create_task(work())
+    await asyncio.wait_for(ending.wait(), PATIENCE_SECONDS)
+    worker.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await worker
+
+
 async def test_a_claim_cancelled_while_it_blocks_loses_no_job(at):
     waiting = asyncio.create_task(at.queue.claim(wait_seconds_max=600))
 

@@ -292,6 +292,16 @@ async def test_nothing_from_before_a_flush_can_end_a_run_after_it(at):
     await at.queue.settle(new)
 
 
+async def test_a_token_is_void_while_the_epoch_is_unknown(at):
+    await at.queue.enqueue([app("a", scope=only("x"))])
+    claim = await claimed(at.queue)
+    await at.client.delete("{trueup}:fence")
+    with pytest.raises(SupersededError):
+        await at.queue.settle(claim)
+    assert await at.queue.open_epoch(2)
+    assert (await claimed(at.queue)).job == claim.job
+
+
 async def test_tokens_do_not_repeat_where_a_failover_loses_the_count(at):
     await at.queue.enqueue([app("a")])
     old = await claimed(at.queue)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trueup.clients.queue_records import claim_of, dead_letter_of, encode, job_of, token_of
@@ -37,6 +37,7 @@ def _dumps(record: dict) -> bytes:
         return b"{}"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=20) | st.dictionaries(FIELDS, JSON).map(_dumps))
 def test_whatever_stands_in_redis_is_read_without_an_error(text):
     for read in (claim_of, dead_letter_of, job_of):

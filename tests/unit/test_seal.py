@@ -1,26 +1,31 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trueup.clients.seal import KEY_BYTES_MIN, Sealer
 from trueup.domain.errors import StalledError
 
 OLD, NEW = b"o" * KEY_BYTES_MIN, b"n" * KEY_BYTES_MIN
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TEXT = st.text(st.characters(), max_size=20)
 
 
+@UNHURRIED
 @given(TEXT, TEXT, TEXT)
 def test_what_was_sealed_opens(kind, subject, value):
     assert Sealer(NEW).open(kind, subject, Sealer(NEW).seal(kind, subject, value)) == value
 
 
+@UNHURRIED
 @given(TEXT)
 def test_what_nobody_sealed_is_unknown(rubbish):
     assert Sealer(NEW).open("tip", "r", rubbish) is None
 
 
+@UNHURRIED
 @given(st.tuples(TEXT, TEXT, TEXT), st.tuples(TEXT, TEXT, TEXT))
 def test_a_seal_opens_only_what_it_was_made_for(parts, others):
     mac = Sealer(NEW).seal(*parts).partition(".")[0]

@@ -16,7 +16,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
 
@@ -209,6 +209,8 @@ class Queue:
         cannot be asked for as long as the lease lasts. What the body raises passes through as it is.
         """
         raised: Exception | None = None
+        worker = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancellations = worker.cancelling()
         try:
             async with asyncio.TaskGroup() as group:
                 keeper = group.create_task(self._keep(claim))
@@ -218,6 +220,9 @@ class Queue:
                     raised = error
                 keeper.cancel()
         except BaseExceptionGroup as lost:
+            # A group with errors of its own forgets that its task was cancelled as well.
+            if worker.cancelling() > cancellations:
+                raise asyncio.CancelledError from lost
             raise lost.exceptions[0] from raised
         if raised is not None:
             raise raised
