@@ -19,6 +19,8 @@ from trueup.domain.application import REFRESH_ANNOTATION
 from trueup.settings import read_settings
 
 HAND = "kubectl-edit"
+#: Whose last sync was to the newest revision: without self-heal its drift waits for a person.
+EDITED = "tides"
 
 
 class Narrator:
@@ -116,40 +118,40 @@ async def _broken_push(scene: Stage, narrator: Narrator) -> None:
 async def _hand_edit(scene: Stage, narrator: Narrator) -> None:
     narrator.step("Bob edits a Service by hand: port 80 becomes 8081")
     service = await scene.bob.resource("", "Service")
-    edited: Mapping[str, Any] | None = await scene.bob.get(service, DELIVERED_TO, "harbour")
+    edited: Mapping[str, Any] | None = await scene.bob.get(service, DELIVERED_TO, EDITED)
     body = dict(edited or {})
     body["spec"] = {**body["spec"], "ports": [{**body["spec"]["ports"][0], "port": 8081}]}
-    await scene.bob.replace(service, DELIVERED_TO, "harbour", body, field_manager=HAND)
+    await scene.bob.replace(service, DELIVERED_TO, EDITED, body, field_manager=HAND)
     await _refresh(scene, narrator)
-    raw = scene.applications.seen["harbour"]
+    raw = scene.applications.seen[EDITED]
     settings = read_settings().model_copy(update={"namespace": NAMESPACE, "git_schemes": ("http",)})
     await write_diff(scene.cluster, raw, narrator.console, settings=settings)
     narrator.step("A sync brings back exactly what Git says")
     started = time.monotonic()
     resource = await scene.cluster.resource("argoproj.io", "Application")
     await scene.cluster.merge_patch(
-        resource, NAMESPACE, "harbour", {"operation": {"sync": {}, "initiatedBy": {"username": "you"}}}
+        resource, NAMESPACE, EDITED, {"operation": {"sync": {}, "initiatedBy": {"username": "you"}}}
     )
     revision = str(raw["status"]["sync"]["revision"])
     took = await scene.applications.until(
-        "harbour is synced",
-        lambda seen: is_synced(seen.get("harbour"), revision) and not seen["harbour"].get("operation"),
+        f"{EDITED} is synced",
+        lambda seen: is_synced(seen.get(EDITED), revision) and not seen[EDITED].get("operation"),
         since=started,
     )
-    mended = await scene.cluster.get(service, DELIVERED_TO, "harbour")
+    mended = await scene.cluster.get(service, DELIVERED_TO, EDITED)
     ports = [port["port"] for port in (mended or {})["spec"]["ports"]]
-    narrator.fact(f"harbour is Synced; its ports are {ports}", took)
+    narrator.fact(f"{EDITED} is Synced; its ports are {ports}", took)
 
 
 async def _refresh(scene: Stage, narrator: Narrator) -> None:
     started = time.monotonic()
     resource = await scene.cluster.resource("argoproj.io", "Application")
     await scene.cluster.merge_patch(
-        resource, NAMESPACE, "harbour", {"metadata": {"annotations": {REFRESH_ANNOTATION: "normal"}}}
+        resource, NAMESPACE, EDITED, {"metadata": {"annotations": {REFRESH_ANNOTATION: "normal"}}}
     )
 
     def out_of_sync(seen: Mapping[str, Any]) -> bool:
-        return bool(seen["harbour"]["status"]["sync"]["status"] == "OutOfSync")
+        return bool(seen[EDITED]["status"]["sync"]["status"] == "OutOfSync")
 
-    took = await scene.applications.until("harbour is out of sync", out_of_sync, since=started)
-    narrator.fact("after a refresh harbour is OutOfSync:", took)
+    took = await scene.applications.until(f"{EDITED} is out of sync", out_of_sync, since=started)
+    narrator.fact(f"after a refresh {EDITED} is OutOfSync, and waits for a person, for self-heal is off:", took)
