@@ -223,6 +223,7 @@ def test_an_option_that_contradicts_itself_is_refused() -> None:
         (("spec", "syncPolicy", "retry", "backoff", "factor"), 0, "backoff.factor is 0"),
         (("spec", "syncPolicy", "managedNamespaceMetadata"), {"labels": {"a": "b"}}, "managedNamespaceMetadata"),
         (("spec", "ignoreDifferences"), [{"kind": "Service"}], "spec.ignoreDifferences"),
+        (("metadata", "name"), "", "metadata.name must be more than nothing"),
         (("spec",), None, "spec must be an object"),
         (("spec",), [], "spec must be an object"),
     ],

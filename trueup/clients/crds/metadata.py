@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from trueup.clients.crds.model import Model
 
 
 class Metadata(Model):
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     namespace: str | None = None
     uid: str | None = None
     resource_version: str | None = None

@@ -16,6 +16,7 @@ PATH_CHARS_MAX = 200
 
 _EXPECTED = {
     "string_type": "text",
+    "string_too_short": "more than nothing",
     "bool_type": "true or false",
     "int_type": "a whole number",
     "list_type": "a list",
