@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import cast
 
-from trueup.clients.process import Argument, Child, base_environment, spawn
+from trueup.clients.process import Argument, Child, ProcessNotStarted, base_environment, spawn
 from trueup.sandbox.errors import SandboxError
 from trueup.sandbox.files import make_directory
 
@@ -121,7 +121,10 @@ async def started(
     """
     log = make_directory(logs) / f"{name}.log"
     with log.open("wb") as output:
-        child = await spawn(argv, env=base_environment() | dict(env or {}), stdout=output, stderr=output)
+        try:
+            child = await spawn(argv, env=base_environment() | dict(env or {}), stdout=output, stderr=output)
+        except ProcessNotStarted as error:
+            raise SandboxError(f"{name} cannot be started: {error}.") from error
     component = Component(name, child, log)
     try:
         yield component

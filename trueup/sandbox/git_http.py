@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from trueup.clients.process import PIPE, Child, ProcessNotStarted, base_environment, run, spawn
+from trueup.clients.process import PIPE, Child, ProcessError, ProcessNotStarted, base_environment, run, spawn
 from trueup.sandbox.errors import SandboxError
 from trueup.sandbox.files import make_directory, read_if_there
 from trueup.sandbox.ports import ADDRESS
@@ -75,12 +75,15 @@ async def create_repository(root: Path, name: str, *, credentials: str | None = 
     Raises SandboxError.
     """
     path = root / f"{name}.git"
-    done = await run(
-        ["git", "init", "--quiet", "--bare", f"--initial-branch={DEFAULT_BRANCH}", path],
-        env=_environment({}),
-        timeout_seconds=INIT_SECONDS_MAX,
-        output_bytes_max=OUTPUT_BYTES_MAX,
-    )
+    try:
+        done = await run(
+            ["git", "init", "--quiet", "--bare", f"--initial-branch={DEFAULT_BRANCH}", path],
+            env=_environment({}),
+            timeout_seconds=INIT_SECONDS_MAX,
+            output_bytes_max=OUTPUT_BYTES_MAX,
+        )
+    except ProcessError as error:
+        raise SandboxError(f"The repository {name} cannot be made: {error}.") from error
     if done.returncode != 0:
         raise SandboxError(f"git init of {path} failed: {done.stderr.decode(errors='replace').strip()}")
     if credentials is not None:

@@ -86,7 +86,10 @@ async def running(directory: Path, *, progress: Callable[[str], None]) -> AsyncI
     is there exactly while everything answers. Raises SandboxError when a part
     cannot be started, or ends on its own while the block runs.
     """
-    directory = make_directory(directory).resolve()
+    try:
+        directory = make_directory(directory).resolve()
+    except OSError as error:
+        raise SandboxError(f"The folder {directory} cannot be used: {error.strerror}.") from error
     started_at = monotonic()
     description = directory / "sandbox.json"
     async with AsyncExitStack() as stack:
