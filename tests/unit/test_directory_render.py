@@ -198,6 +198,7 @@ async def test_the_same_content_is_rendered_once():
         {**TREE, "a.yaml": config_map("a", "other")},
         {**TREE, "new.yaml": config_map("new")},
         {k: v for k, v in TREE.items() if k != "a.yaml"},
+        {("aa.yaml" if k == "a.yaml" else k): v for k, v in TREE.items()},
         {("renamed.yaml" if k == "a.yaml" else k): v for k, v in TREE.items()},
     ],
 )
@@ -230,8 +231,24 @@ async def test_the_cache_keeps_to_its_bound_and_drops_the_oldest():
     assert 0 < cache.entries < 10
     assert (await rendered({"a.yaml": config_map("name-9", "v" * 100)}, cache=cache)).from_cache
     assert not (await rendered({"a.yaml": config_map("name-0", "v" * 100)}, cache=cache)).from_cache
+
+
+async def test_what_is_asked_for_again_outlives_what_is_not():
+    cache = RenderCache(render_cache_bytes_max=600)
+    asked, forgotten = ({"a.yaml": config_map(name, "v" * 100)} for name in ("asked", "forgotten"))
+    await rendered(asked, cache=cache)
+    await rendered(forgotten, cache=cache)
+    await rendered(asked, cache=cache)
+    await rendered({"a.yaml": config_map("new", "v" * 100)}, cache=cache)
+    assert cache.entries == 2
+    assert (await rendered(asked, cache=cache)).from_cache
+
+
+async def test_one_render_beyond_the_bound_does_not_empty_the_cache():
+    cache = RenderCache(render_cache_bytes_max=600)
+    await rendered({"a.yaml": config_map("small")}, cache=cache)
     await rendered({"a.yaml": config_map("huge", "v" * 2_000)}, cache=cache)
-    assert cache.bytes <= 600
+    assert (await rendered({"a.yaml": config_map("small")}, cache=cache)).from_cache
 
 
 async def test_a_large_directory_is_parsed_beside_the_loop():
