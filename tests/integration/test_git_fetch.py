@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git import Repository, git
+from tests.support.git import Repository, git, open_mirror
 from tests.support.wait import wait_until
-from trueup.clients.git import Git, GitBounds
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.errors import InvalidSpecError
 from trueup.sandbox import GitServer, git_server
@@ -35,12 +34,6 @@ async def mirror(tmp_path: Path, server: GitServer, repository: Repository) -> A
     opened = open_mirror(tmp_path, server.repository_url("r"))
     yield opened
     await opened.close()
-
-
-def open_mirror(tmp_path: Path, url: str, *, bounds: GitBounds | None = None) -> Mirror:
-    home = tmp_path / "empty"
-    home.mkdir(exist_ok=True)
-    return Mirror(Git(home, bounds or GitBounds(), frozenset({"http"})), tmp_path / "data", url)
 
 
 async def one(mirror: Mirror, revision: str) -> str | Missing:

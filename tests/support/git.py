@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
+from trueup.clients.git import Git, GitBounds
+from trueup.clients.git_mirror import Mirror
 from trueup.clients.process import base_environment, run
 
 SECONDS_MAX = 60.0
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _IDENTITY = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -85,3 +91,24 @@ def secret(name: str, kind: str, **data: str) -> dict[str, Any]:
         "metadata": {"namespace": "argocd", "name": name, "labels": {"argocd.argoproj.io/secret-type": kind}},
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
     }
+
+
+def open_mirror(tmp_path: Path, url: str, *, bounds: GitBounds | None = None, known_hosts: str = "") -> Mirror:
+    """A mirror under `tmp_path` that may use plain HTTP; the caller closes it."""
+    home = tmp_path / "empty"
+    home.mkdir(exist_ok=True)
+    return Mirror(Git(home, bounds or GitBounds(), frozenset({"http"}), known_hosts), tmp_path / "data", url)
+
+
+@asynccontextmanager
+async def http_server(handle: Handler) -> AsyncIterator[str]:
+    """The URL of a server that answers every request so."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

@@ -25,6 +25,8 @@ MODE_TREE = "40000"
 MODE_LINK = "120000"
 MODE_SUBMODULE = "160000"
 
+_FORBIDDEN_NAMES = frozenset({b"", b".", b"..", b".git"})
+
 _FOUND = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (blob|tree|commit|tag) (\d+)\n")
 
 
@@ -201,7 +203,7 @@ def _is_genuine(sha: str, kind: str, data: bytes) -> bool:
 def parse_tree(data: bytes, *, sha_chars: int, prefix: str) -> list[TreeEntry]:
     """The entries of a tree object (gitformat: `mode SP name NUL sha`), their paths below `prefix`.
 
-    Raises CorruptMirrorError where the object is none.
+    Raises CorruptMirrorError where the object is none, and StalledError for a name that is no name.
     """
     entries: list[TreeEntry] = []
     length = sha_chars // 2
@@ -212,7 +214,9 @@ def parse_tree(data: bytes, *, sha_chars: int, prefix: str) -> list[TreeEntry]:
         sha = data[end + 1 : end + 1 + length]
         if end < 0 or not space or len(sha) != length:
             raise CorruptMirrorError("a tree object is cut short")
-        entries.append(TreeEntry(mode.decode("ascii"), sha.hex(), prefix + name.decode("utf-8", "surrogateescape")))
+        if name in _FORBIDDEN_NAMES or b"/" in name:
+            raise StalledError(f"the directory {prefix or '/'} has an entry with a name that leads elsewhere")
+        entries.append(TreeEntry(mode.decode("latin-1"), sha.hex(), prefix + name.decode("utf-8", "surrogateescape")))
         position = end + 1 + length
     return entries
 

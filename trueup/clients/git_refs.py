@@ -85,7 +85,7 @@ class _Conversation:
         host = f"{parts.user}@{parts.host.strip('[]')}" if parts.user else parts.host.strip("[]")
         port = ["-p", parts.port] if parts.port else []
         ssh = shlex.split(self._environment["GIT_SSH_COMMAND"])
-        return [*ssh, "-o", "SendEnv=GIT_PROTOCOL", *port, "--", host, f"git-upload-pack {shlex.quote(path)}"]
+        return [*ssh, "-o", "SendEnv=GIT_PROTOCOL", *port, "--", host, f"git-upload-pack {_quoted(path)}"]
 
     async def ask(self, names: Collection[str]) -> RemoteRefs:
         if self._scheme == "file":
@@ -137,11 +137,14 @@ class _Conversation:
             line = (await child.stdout.readexactly(max(0, length - 4))).decode("utf-8", "surrogateescape")
             if line.startswith("ERR "):
                 raise RemoteFailedError(line)
-            if not lines and self._scheme == "ssh" and line.strip() != "version 2" and _SHA.match(line):
-                raise _OldProtocolError
             received += length
             lines.append(line.removesuffix("\n"))
         raise RemoteFailedError("protocol error: the remote lists more refs than are read")
+
+
+def _quoted(path: str) -> str:
+    # In quotes also where a shell needs none: hosts with no shell look for them.
+    return "'" + path.replace("'", "'\\''") + "'"
 
 
 async def _tail(stream: asyncio.StreamReader) -> bytes:
@@ -187,6 +190,9 @@ async def _list_all(git: Git, url: str, names: Collection[str], environment: Map
             symrefs[name] = value.removeprefix("ref: ")
         elif _SHA.fullmatch(value):
             values[name] = value
+    if not values:
+        # Any web page would pass for an empty repository of the oldest protocol.
+        raise RemoteFailedError("invalid server response: neither protocol 2 nor a list of refs")
     refs = {n: RemoteRef(values[n], values.get(n + "^{}"), symrefs.get(n)) for n in names if n in values}
     length = len(next(iter(values.values()), ""))
     return RemoteRefs(refs, "sha256" if length == 64 else "sha1")

@@ -1,0 +1,233 @@
+"""An Application's source is a tree of the commit that its target revision stands for, or a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.git import Repository, git
+from trueup.domain.application import Application, ApplicationId, RetryPolicy, Source, SyncOptions
+from trueup.domain.errors import InvalidSpecError, StalledError
+from trueup.engine.checkout import Checkout, MirrorPool, at, resolve
+from trueup.sandbox import GitServer, git_server
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[GitServer]:
+    async with git_server(tmp_path / "served") as running:
+        yield running
+
+
+@pytest.fixture
+async def repository(tmp_path: Path) -> Repository:
+    made = await Repository.make(tmp_path, "r")
+    await made.commit(
+        {"apps/web/a.yaml": "a: 1\n", "apps/web/sub/b.yaml": "b: 1\n", "shared/s.yaml": "s: 1\n", "f": "x"}
+    )
+    return made
+
+
+@pytest.fixture
+async def pool(tmp_path: Path) -> AsyncIterator[MirrorPool]:
+    async with MirrorPool(tmp_path / "data", schemes={"http"}) as opened:
+        yield opened
+
+
+def application(url: str, path: str = "apps/web", revision: str = "main") -> Application:
+    return Application(
+        id=ApplicationId("argocd", "web"),
+        uid="1",
+        resource_version="1",
+        project="default",
+        source=Source(url, path, revision),
+        server="",
+        cluster="in-cluster",
+        namespace="web",
+        automated=None,
+        options=SyncOptions(),
+        retry=RetryPolicy(),
+        history_limit=10,
+        operation=None,
+        refresh=None,
+        deleting=False,
+        finalizers=(),
+        skip_reconcile=False,
+        refusals=(),
+        raw={},
+    )
+
+
+async def link(repository: Repository, **links: str) -> str:
+    """Commit links, `name=target` with `__` for a slash in the name."""
+    for name, target in links.items():
+        path = repository.work / "apps/web" / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(target)
+    return await repository.commit({})
+
+
+async def read(checkout: Checkout, *names: str) -> tuple[dict[str, bytes], set[str]]:
+    entries = [entry for entry in await checkout.entries() if not names or entry.path in names]
+    contents = await checkout.read(entries)
+    return dict(contents.files), set(contents.linked)
+
+
+async def test_files_are_those_of_the_commit(pool: MirrorPool, server: GitServer, repository: Repository) -> None:
+    first = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    assert first.revision == await repository.head()
+    await repository.commit({"apps/web/a.yaml": "a: 2\n"})
+    second = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    assert (await read(first))[0] == {"a.yaml": b"a: 1\n", "sub/b.yaml": b"b: 1\n"}
+    assert (await read(second))[0] == {"a.yaml": b"a: 2\n", "sub/b.yaml": b"b: 1\n"}
+    assert first.tree != second.tree
+
+
+async def test_the_same_files_are_the_same_tree(pool: MirrorPool, server: GitServer, repository: Repository) -> None:
+    first = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    await repository.commit({"elsewhere": "x"})
+    second = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    assert first.revision != second.revision
+    assert first.tree == second.tree
+
+
+async def test_nothing_is_asked_where_the_mirror_stands_at_the_tip(
+    pool: MirrorPool, server: GitServer, repository: Repository
+) -> None:
+    app = application(server.repository_url("r"))
+    tip = (await resolve(app, pool, credentials=None)).revision
+    server.counters.clear()
+    assert (await resolve(app, pool, credentials=None, tip=tip)).revision == tip
+    pinned = application(server.repository_url("r"), revision=tip)
+    assert (await resolve(pinned, pool, credentials=None)).revision == tip
+    assert not server.counters
+
+
+async def test_a_remote_that_went_back_is_asked_though_the_mirror_is_ahead(
+    pool: MirrorPool, server: GitServer, repository: Repository
+) -> None:
+    app = application(server.repository_url("r"))
+    old = await repository.head()
+    new = await repository.commit({"apps/web/a.yaml": "a: 2\n"})
+    assert (await resolve(app, pool, credentials=None)).revision == new
+    await git(repository.work, "reset", "-q", "--hard", old)
+    await repository.push("main")
+    assert (await resolve(app, pool, credentials=None, tip=old)).revision == old
+
+
+@pytest.mark.parametrize("tip", ["0" * 40, "nonsense", "--x"])
+async def test_a_wrong_tip_costs_a_fetch_and_nothing_else(
+    pool: MirrorPool, server: GitServer, repository: Repository, tip: str
+) -> None:
+    app = application(server.repository_url("r"))
+    assert (await resolve(app, pool, credentials=None, tip=tip)).revision == await repository.head()
+
+
+async def test_what_does_not_exist_is_a_sentence_and_never_an_empty_source(
+    pool: MirrorPool, server: GitServer, repository: Repository
+) -> None:
+    url, head = server.repository_url("r"), await repository.head()
+    cases = [
+        (application(url, path="apps/none"), f"path 'apps/none' does not exist at revision {head} of {url}"),
+        (application(url, path="f"), "path 'f' is not a directory"),
+        (application(url, revision="nope"), "has no branch or tag nope"),
+        (application(url, revision="f" * 40), "has no commit " + "f" * 40),
+    ]
+    for app, words in cases:
+        with pytest.raises(StalledError, match=words):
+            await resolve(app, pool, credentials=None)
+    for path in ("../x", "/etc", "apps/../../x", "a\0b"):
+        with pytest.raises(InvalidSpecError):
+            await resolve(application(url, path=path), pool, credentials=None)
+    assert (await resolve(application(url, path="./apps//web/"), pool, credentials=None)).path == "apps/web"
+    assert (await resolve(application(url, path=""), pool, credentials=None)).tree
+
+
+async def test_links_inside_the_repository_are_followed_and_named(
+    pool: MirrorPool, server: GitServer, repository: Repository
+) -> None:
+    await link(
+        repository,
+        out="../../shared/s.yaml",
+        same="a.yaml",
+        chain="out",
+        through="dir/s.yaml",
+        dir="../../shared",
+        sub__up="../a.yaml",
+        dots="./sub/.././/a.yaml",
+    )
+    checkout = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    names = ["out", "same", "chain", "through", "sub/up", "dots", "a.yaml"]
+    files, linked = await read(checkout, *names)
+    assert files == {
+        "out": b"s: 1\n",
+        "same": b"a: 1\n",
+        "chain": b"s: 1\n",
+        "through": b"s: 1\n",
+        "sub/up": b"a: 1\n",
+        "dots": b"a: 1\n",
+        "a.yaml": b"a: 1\n",
+    }
+    assert linked >= {"shared/s.yaml", "apps/web/a.yaml", "apps/web/out", "apps/web/dir"}
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/etc/passwd", "is absolute"),
+        ("../../../etc/passwd", "leads out of the repository"),
+        ("../../../apps/web/a.yaml", "leads out of the repository"),
+        ("none.yaml", "which is not at"),
+        ("a.yaml/x", "which is not at"),
+        ("../../shared", "leads to a directory"),
+        ("evil", "leads in a ring"),
+        (".", "leads to a directory"),
+    ],
+)
+async def test_a_link_that_leads_astray_is_refused_when_it_is_read(
+    pool: MirrorPool, server: GitServer, repository: Repository, target: str, words: str
+) -> None:
+    await link(repository, evil=target)
+    checkout = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    with pytest.raises(StalledError, match=f"the link apps/web/evil {words}|{words}"):
+        await read(checkout)
+    assert (await read(checkout, "a.yaml"))[0] == {"a.yaml": b"a: 1\n"}
+
+
+async def test_one_mirror_for_all_spellings_and_at_most_so_many_readers(
+    tmp_path: Path, server: GitServer, repository: Repository
+) -> None:
+    url = server.repository_url("r")
+    async with MirrorPool(tmp_path / "data", schemes={"http"}, reading_max=1) as pool:
+        first = await pool.mirror(url)
+        assert await pool.mirror(url.removesuffix(".git") + "/") is first
+        checkout = await resolve(application(url), pool, credentials=None)
+        await Repository.make(tmp_path, "other")
+        other = await pool.mirror(server.repository_url("other"))
+        await other.fetch(["main"], credentials=None)
+        await (await Repository.make(tmp_path, "third")).commit({"a": "1"})
+        third = await pool.mirror(server.repository_url("third"))
+        await third.fetch(["main"], credentials=None)
+        assert (first.is_reading, third.is_reading) == (True, True)
+        await pool.mirror(third.url)
+        assert (first.is_reading, third.is_reading) == (False, True)
+        assert await read(checkout, "a.yaml")
+        with pytest.raises(InvalidSpecError):
+            await pool.mirror("file:///etc")
+    assert not first.is_reading
+
+
+async def test_a_commit_can_be_looked_at_by_itself(pool: MirrorPool, server: GitServer, repository: Repository) -> None:
+    mirror = await pool.mirror(server.repository_url("r"))
+    commit = (await mirror.fetch(["main"], credentials=None))["main"]
+    assert isinstance(commit, str)
+    assert (await read(await at(mirror, commit, "shared")))[0] == {"s.yaml": b"s: 1\n"}
+
+
+async def test_the_data_directory_is_for_us_alone(
+    tmp_path: Path, pool: MirrorPool, server: GitServer, repository: Repository
+) -> None:
+    mirror = await pool.mirror(server.repository_url("r"))
+    await mirror.fetch(["main"], credentials=None)
+    assert mirror.directory.parent.stat().st_mode & 0o077 == 0
