@@ -19,6 +19,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from redis.asyncio import Redis
 
 from tests.support.git import git
 from tests.support.github import SECRET, delivery, push_of
@@ -26,6 +27,7 @@ from tests.support.sandbox import SandboxFacts
 from tests.support.wait import wait_until
 from trueup.clients.cluster import Cluster
 from trueup.clients.process import Child, Completed, base_environment, run, spawn
+from trueup.clients.queue import Queue
 from trueup.domain.application import HOME_SERVER
 from trueup.sandbox import create_repository
 from trueup.sandbox.valkey import Valkey
@@ -207,6 +209,16 @@ class Installation:
     async def _applications(self) -> Any:
         return await self.cluster.resource("argoproj.io", "Application")
 
+    async def at_rest(self) -> None:
+        """Wait until no job is ready or running."""
+
+        async def is_idle() -> bool:
+            async with Redis.from_url(self.redis_url) as redis:
+                depth = await Queue(redis).depth()
+            return not (depth.ready or depth.running or depth.held or depth.delayed)
+
+        await wait_until(is_idle, STEP_SECONDS, "no job is left")
+
     # Counters
 
     async def metrics(self, name: str) -> Metrics:
@@ -332,3 +344,17 @@ def config_map(name: str, **data: str) -> str:
 
 
 AUTOMATED = {"automated": {"prune": True}}
+
+
+def kubeconfig(path: Path, server: str, token: str) -> Path:
+    """A kubeconfig for a plain HTTP server, such as a proxy in front of the real one."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "it", "cluster": {"server": server}}],
+        "users": [{"name": "it", "user": {"token": token}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "current-context": "it",
+    }
+    path.write_bytes(orjson.dumps(content))
+    return path
