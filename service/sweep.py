@@ -64,6 +64,7 @@ class Sweep:
         self._lease = lease
         self._bounds = bounds
         self._epoch: int | None = None
+        self._behind: tuple[int, int | None] | None = None
         self._soon = asyncio.Event()
         self._opened = asyncio.Event()
         self._quiet = QuietLog(__name__)
@@ -112,14 +113,26 @@ class Sweep:
         if epoch is not None and epoch == self._epoch:
             return
         await self._queue.check_server()
-        raised = await self._lease.read()
-        # An epoch below the raised one comes from a backup: its counter of tokens has gone back.
-        if epoch is None or raised is None or epoch < raised:
+        if epoch is None or await self._is_from_backup(epoch):
             epoch = await self._open()
         self._epoch = epoch
         _log.info("epoch", epoch=epoch)
         SWEEPS.labels("epoch").inc()
         self._dispatcher.mark_everything()
+
+    async def _is_from_backup(self, epoch: int) -> bool:
+        """Whether Redis is behind Kubernetes, so that its counter of tokens has gone back.
+
+        At first sight another replica may be about to open the raised epoch: TransientError then.
+        """
+        raised = await self._lease.read()
+        if raised is not None and epoch >= raised:
+            return False
+        behind = (epoch, raised)
+        if self._behind == behind:
+            return True
+        self._behind = behind
+        raise TransientError(f"Redis has epoch {epoch} and Kubernetes {raised}: it is looked at again")
 
     async def _open(self) -> int:
         epoch = await self._lease.bump()

@@ -1,0 +1,141 @@
+"""What events missed is found: after a loss of Redis, at every start, and now and then."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.support.queues import client_of
+from tests.support.service import (
+    REPO,
+    REPO_KEY,
+    SECONDS,
+    Service,
+    create_application,
+    running_service,
+    service,
+    serving,
+    settings_for,
+)
+from tests.support.wait import wait_until
+from trueup.clients.cluster import Cluster
+from trueup.clients.epoch import bump_epoch, read_epoch
+from trueup.clients.queue import Queue
+from trueup.domain.job import NOTHING_MORE, Priority
+
+__all__ = ["service"]
+
+OTHER = "https://git.example.com/acme/other.git"
+OTHER_KEY = "repository:git.example.com/acme/other"
+
+
+async def epochs_agree(service: Service) -> int | None:
+    """The epoch, once Kubernetes and Redis have the same."""
+    epoch = await service.queue.current_epoch()
+    return epoch if epoch is not None and epoch == await read_epoch(service.cluster, service.namespace) else None
+
+
+async def test_emptied_redis_gets_a_higher_epoch_and_a_job_for_every_repository(
+    service: Service, valkey_url: str
+) -> None:
+    await service.application("other", OTHER)
+    await service.job(OTHER_KEY)
+    before = await wait_until(lambda: epochs_agree(service), SECONDS, "an epoch")
+    async with client_of(valkey_url) as client:
+        await client.flushall()
+
+    async def is_higher() -> bool:
+        return (await service.queue.current_epoch() or 0) > before
+
+    await wait_until(is_higher, SECONDS, "a higher epoch")
+    await wait_until(lambda: epochs_agree(service), SECONDS, "in Kubernetes too")
+
+    async def both() -> bool:
+        return {job.key for job in await service.queue.peek()} == {REPO_KEY, OTHER_KEY}
+
+    await wait_until(both, SECONDS, "a job for every repository")
+    assert {(job.priority, job.scope) for job in await service.jobs()} == {(Priority.SWEEP, NOTHING_MORE)}
+
+
+async def test_redis_that_comes_from_a_backup_gets_a_higher_epoch(
+    cluster: Cluster, namespace: str, valkey_url: str, tmp_path: Path
+) -> None:
+    async with client_of(valkey_url) as client:
+        queue = Queue(client)
+        old = await bump_epoch(cluster, namespace)
+        assert await queue.open_epoch(old)
+        newer = await bump_epoch(cluster, namespace)
+        async with running_service(settings_for(namespace, valkey_url, tmp_path), cluster):
+            epoch = await queue.current_epoch()
+            assert epoch is not None
+            assert epoch > newer
+
+
+async def test_restart_keeps_the_epoch_and_sweeps(
+    cluster: Cluster, namespace: str, valkey_url: str, tmp_path: Path
+) -> None:
+    await create_application(cluster, namespace, "shop", REPO)
+    settings = settings_for(namespace, valkey_url, tmp_path)
+    async with running_service(settings, cluster) as first:
+        await first.job(REPO_KEY)
+        epoch = await epochs_agree(first)
+        assert epoch
+    async with running_service(settings, cluster) as second:
+        await second.job(REPO_KEY)
+        assert await epochs_agree(second) == epoch
+
+
+async def test_replicas_agree_on_one_epoch(cluster: Cluster, namespace: str, valkey_url: str, tmp_path: Path) -> None:
+    await create_application(cluster, namespace, "shop", REPO)
+    async with AsyncExitStack() as stack:
+        files = [
+            await stack.enter_async_context(serving(settings_for(namespace, valkey_url, tmp_path / str(n)), cluster))
+            for n in range(3)
+        ]
+        for file in files:
+            await wait_until(file.exists, SECONDS, "ready")
+        watched = await stack.enter_async_context(
+            running_service(settings_for(namespace, valkey_url, tmp_path / "watched"), cluster)
+        )
+        for _ in range(5):
+            before = await wait_until(lambda: epochs_agree(watched), SECONDS, "one epoch")
+            async with client_of(valkey_url) as client:
+                await client.flushall()
+
+            async def is_higher(before: int = before) -> bool:
+                return (await watched.queue.current_epoch() or 0) > before
+
+            await wait_until(is_higher, SECONDS, "a higher epoch")
+            await watched.job(REPO_KEY)
+        await wait_until(lambda: epochs_agree(watched), SECONDS, "one epoch at the end")
+
+
+async def test_sweep_comes_again_at_intervals(
+    cluster: Cluster, namespace: str, valkey_url: str, tmp_path: Path
+) -> None:
+    await create_application(cluster, namespace, "shop", REPO)
+    resource = await cluster.resource("argoproj.io", "Application")
+    await cluster.merge_patch(resource, namespace, "shop", {"operation": {"sync": {}}})
+    settings = settings_for(namespace, valkey_url, tmp_path, sweep_interval_seconds=0.5)
+    async with running_service(settings, cluster) as running:
+        first = await running.job(REPO_KEY)
+        assert not first.scope.is_everything
+        for _ in range(2):
+            job = await running.job(REPO_KEY)
+        assert (job.priority, job.scope) == (Priority.SWEEP, NOTHING_MORE)
+
+
+async def test_redis_that_may_evict_jobs_is_not_used(
+    cluster: Cluster, namespace: str, valkey_url: str, tmp_path: Path
+) -> None:
+    async with client_of(valkey_url) as client:
+        await client.config_set("maxmemory", "100mb")
+        await client.config_set("maxmemory-policy", "allkeys-lru")
+        async with serving(settings_for(namespace, valkey_url, tmp_path), cluster) as file:
+            # Longer than it takes to look several times.
+            queue = Queue(client)
+            for _ in range(20):
+                assert await queue.current_epoch() is None
+                assert not file.exists()
+            await client.config_set("maxmemory-policy", "noeviction")
+            await wait_until(file.exists, SECONDS, "ready once it may not")
