@@ -114,8 +114,12 @@ def test_a_learned_value_is_masked_in_other_objects(value):
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": "c", "annotations": {"note": f"see {value}"}},
-            "data": {"x": value, "list": [{"deep": f"url={quote(value)}"}]},
+            "metadata": {
+                "name": "c",
+                "annotations": {"note": f"see {value}"},
+                "managedFields": [{"fieldsV1": {f'v:"{value}"': {}}}],
+            },
+            "data": {"x": value, "list": [{"deep": f"url={quote(value)}"}], f"as-key-{value}": "x"},
         }
     )
     assert_hidden(value, texts_in(shown))

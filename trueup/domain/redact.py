@@ -113,7 +113,10 @@ class Redactor:
         return shown_old, shown_new
 
     def _metadata(self, metadata: Mapping[str, Any], *, secret: bool) -> dict[str, Any]:
-        shown = {k: v if k in _METADATA_IDENTITY else self._value(v, 2) for k, v in metadata.items()}
+        # managedFields hold list items as keys, and say nothing that anybody is shown.
+        shown = {
+            k: v if k in _METADATA_IDENTITY else self._value(v, 2) for k, v in metadata.items() if k != "managedFields"
+        }
         annotations = shown.get("annotations")
         if secret and isinstance(annotations, dict) and LAST_APPLIED_ANNOTATION in annotations:
             shown["annotations"] = {**annotations, LAST_APPLIED_ANNOTATION: MASK}
@@ -125,7 +128,7 @@ class Redactor:
         if depth > NESTING_MAX:
             return MASK
         if isinstance(value, dict):
-            return {k: self._value(v, depth + 1) for k, v in value.items()}
+            return {self.text(k): self._value(v, depth + 1) for k, v in value.items()}
         if isinstance(value, list):
             return [self._value(v, depth + 1) for v in value]
         return value
