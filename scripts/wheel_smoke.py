@@ -14,7 +14,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ["trueup.cli.main", "trueup.service.__main__", "trueup.workers.__main__", "trueup.sandbox"]
-FILES = ["trueup/clients/lua/", "trueup/sandbox/controlplane/go.mod", "trueup/sandbox/controlplane/main.go", "trueup/py.typed"]
+FILES = [
+    "trueup/clients/lua/",
+    "trueup/sandbox/controlplane/go.mod",
+    "trueup/sandbox/controlplane/main.go",
+    "trueup/py.typed",
+]
 
 
 def run(*argv: str, cwd: Path) -> None:
@@ -37,7 +42,18 @@ def main() -> None:
         if missing:
             sys.exit(f"the wheel lacks {', '.join(missing)}")
         target = place / "installed"
-        run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(wheel), cwd=place)
+        run(
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            str(target),
+            str(wheel),
+            cwd=place,
+        )
         code = f"import sys; sys.path.insert(0, {str(target)!r})\n" + "\n".join(f"import {name}" for name in MODULES)
         code += f"\nimport trueup; assert trueup.__file__.startswith({str(target)!r}), trueup.__file__"
         run(sys.executable, "-I", "-c", code, cwd=place)

@@ -16,6 +16,7 @@ from trueup.engine.observe import observe
 
 from . import record
 from .apply import PROPAGATION
+from .clock import utc_now
 from .context import Worker
 
 log = structlog.get_logger()
@@ -39,7 +40,7 @@ async def delete(worker: Worker, claim: Claim, application: Application) -> None
         found = [Condition("DeletionError", str(error))]
         status = {
             **application.status,
-            "conditions": conditions(application.status, found, evaluated=DELETION_CONDITIONS, now=record.utc_now()),
+            "conditions": conditions(application.status, found, evaluated=DELETION_CONDITIONS, now=utc_now()),
         }
         await record.write(worker, application, status, token=claim.token)
         raise

@@ -16,7 +16,7 @@ from trueup.domain.retry import next_retry
 from trueup.domain.status import Condition, OperationPhase, ResourceResult
 from trueup.engine.comparison import Comparison
 
-from .record import utc_now
+from .clock import utc_now
 
 Status = Mapping[str, Any]
 
@@ -46,10 +46,13 @@ def compared(
     return new if _same(old, new) else {**new, "reconciledAt": shape.timestamp(now)}
 
 
-def not_compared(application: Application, error: TrueupError, *, now: datetime) -> dict[str, Any]:
+def not_compared(
+    application: Application, error: TrueupError, *, now: datetime, keeps_operation: bool = False
+) -> dict[str, Any]:
     """The status where no comparison could be made, with a condition that says why.
 
-    What is merely away leaves the last verdict standing; what is wrong makes it Unknown.
+    What is merely away leaves the last verdict standing; what is wrong makes it Unknown, and ends an
+    operation in error unless `keeps_operation`.
     """
     old = application.status
     kind = "InvalidSpecError" if isinstance(error, InvalidSpecError) else "ComparisonError"
@@ -59,7 +62,7 @@ def not_compared(application: Application, error: TrueupError, *, now: datetime)
         new["sync"] = shape.sync(application, status="Unknown", revision=application.revision)
         new.setdefault("health", shape.health(old, status="Unknown", now=now))
     operation = application.operation
-    if operation is not None and not isinstance(error, TransientError):
+    if operation is not None and not keeps_operation and not isinstance(error, TransientError):
         new["operationState"] = shape.operation_state(
             operation=operation.raw,
             phase="Error",

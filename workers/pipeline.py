@@ -19,6 +19,7 @@ from trueup.engine.comparison import Comparison, hold_against
 from trueup.telemetry import SYNCS
 
 from . import outcome, record
+from .clock import utc_now
 from .context import Worker
 from .deletion import delete
 from .sync import sync
@@ -43,15 +44,15 @@ async def reconcile(worker: Worker, claim: Claim) -> None:
     except SupersededError:
         raise
     except (TransientError, StalledError) as error:
-        status = outcome.not_compared(application, error, now=record.utc_now())
+        status = outcome.not_compared(application, error, now=utc_now())
         stalled = isinstance(error, StalledError)
         await record.write(worker, application, status, token=claim.token, ends_operation=stalled)
         raise
-    decision = decide(application, _found(comparison), record.utc_now())
+    decision = decide(application, _found(comparison), utc_now())
     if not decision.sync or (application.operation is None and comparison.revision == application.revision):
         # Nothing new to deliver: a difference has to be a real one before anybody is told or it is healed.
         comparison = await worker.engine.judged(comparison)
-        decision = decide(application, _found(comparison), record.utc_now())
+        decision = decide(application, _found(comparison), utc_now())
     log.info("compared", revision=comparison.revision, sync=comparison.sync_status, decision=decision.reason)
     if decision.sync:
         ended = await sync(worker, claim, application, comparison, decision)
@@ -60,7 +61,7 @@ async def reconcile(worker: Worker, claim: Claim) -> None:
         worker.engine.verdicts.remember(comparison)
     else:
         found = (Condition("SyncError", decision.error),) if decision.error else ()
-        status = outcome.compared(application, comparison, now=record.utc_now(), found=found)
+        status = outcome.compared(application, comparison, now=utc_now(), found=found)
         application = await record.write(worker, application, status, token=claim.token)
         again = decision.retry_after_seconds
     await look_again(worker, application, comparison, again)
@@ -90,7 +91,7 @@ def _found(comparison: Comparison) -> Found:
 async def look_again(worker: Worker, application: Application, comparison: Comparison, again: float | None) -> None:
     """Enqueue the next look, where one is due without an event: a retry, or health on its way."""
     if again is None and comparison.health.status in UNSETTLED:
-        again = _health_delay(worker, application, record.utc_now())
+        again = _health_delay(worker, application, utc_now())
     if again is not None:
         job = application_job(application.id, Priority.DRIFT, tip=comparison.revision, delay_seconds=again)
         await worker.queue.enqueue([job])

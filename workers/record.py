@@ -7,26 +7,24 @@ over; anything else (a label, a foreign status field) does not matter, and the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueup.clients.api_errors import ConflictError
+from trueup.clients.api_errors import ConflictError, NotFoundError
 from trueup.clients.applications import parse_application
 from trueup.domain.application import REFRESH_ANNOTATION, Application, ApplicationId
-from trueup.domain.errors import SupersededError, TransientError
+from trueup.domain.errors import SupersededError, TransientError, TrueupError
 from trueup.domain.job import Token
 from trueup.domain.merge_patch import merge_patch
 from trueup.domain.status import token_of
+from trueup.engine.concurrency import each
 
+from . import outcome
+from .clock import utc_now
 from .context import Worker
 
 CONFLICTS_MAX = 5
-
-
-def utc_now() -> datetime:
-    """The clock of everything that is recorded."""
-    return datetime.now(UTC)
 
 
 async def read(worker: Worker, application: ApplicationId) -> Application | None:
@@ -63,6 +61,26 @@ async def write(
     if not patch and not metadata:
         return application
     return await _patch(worker, application, patch, metadata, token)
+
+
+async def not_reached(worker: Worker, applications: Sequence[Application], error: TrueupError) -> None:
+    """Say on each of the applications that their repository could not be read, where they do not say it yet.
+
+    Not part of a run of theirs, so a run that writes meanwhile wins, and what cannot be written is left.
+    """
+
+    async def one(application: Application) -> None:
+        status = outcome.not_compared(application, error, now=utc_now(), keeps_operation=True)
+        changed = merge_patch(application.status, status)
+        if not changed:
+            return
+        body = {"metadata": {"resourceVersion": application.resource_version}, "status": changed}
+        with contextlib.suppress(ConflictError, NotFoundError):
+            await worker.engine.cluster.merge_patch(
+                worker.application_resource, application.id.namespace, application.id.name, body
+            )
+
+    await each(applications, one, in_flight_max=worker.settings.objects_in_flight_max)
 
 
 async def _patch(

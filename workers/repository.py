@@ -15,10 +15,12 @@ import structlog
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.affected import affected
 from trueup.domain.application import Application, ApplicationId
+from trueup.domain.errors import StalledError, SupersededError, TransientError
 from trueup.domain.job import Claim, Priority, application_job
 from trueup.domain.status import shown_source
 from trueup.telemetry import SWEEP_CATCHES
 
+from . import record
 from .context import Worker
 
 log = structlog.get_logger()
@@ -27,7 +29,23 @@ TIP = "tip"
 
 
 async def examine(worker: Worker, claim: Claim) -> None:
-    """Fetch, find the affected, and enqueue them. TransientError where the remote is away."""
+    """Fetch, find the affected, and enqueue them.
+
+    Raises TransientError where the remote is away and StalledError where it refuses us; every
+    follower then says so in a condition, at once where time will not mend it.
+    """
+    try:
+        await _examine(worker, claim)
+    except SupersededError:
+        raise
+    except (TransientError, StalledError) as error:
+        if claim.attempt > 0 or isinstance(error, StalledError):
+            followers = worker.applications.followers(claim.job.subject)
+            await record.not_reached(worker, [app for app in followers if not app.spec_refusals], error)
+        raise
+
+
+async def _examine(worker: Worker, claim: Claim) -> None:
     url = claim.job.subject
     every = worker.applications.followers(url)
     followers = [app for app in every if not app.spec_refusals and not app.deleting]
@@ -98,12 +116,14 @@ async def _differ_by_content(mirror: Mirror, apps: Sequence[Application], tip: s
 
 
 def _is_uncertain(app: Application) -> bool:
-    """A comparison that never was or that failed, and one with another source or destination."""
+    """A comparison that never was or that failed, one with another source or destination, an operation in wait."""
     sync = app.status.get("sync") or {}
     compared_to = sync.get("comparedTo") or {}
     spec = app.raw.get("spec") or {}
     return (
         not app.revision
+        or app.operation is not None
+        or any(found.get("type") == "ComparisonError" for found in app.status.get("conditions") or ())
         or sync.get("status") == "Unknown"
         or compared_to.get("source") != shown_source(spec.get("source") or {})
         or compared_to.get("destination") != spec.get("destination")

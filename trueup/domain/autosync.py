@@ -9,6 +9,7 @@ from typing import Any
 
 from trueup.domain.application import Application, SyncStatus
 from trueup.domain.retry import SELF_HEAL, self_heal_delay
+from trueup.domain.status import shown_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ def decide(app: Application, comparison: Comparison, now: datetime) -> SyncDecis
     state = app.status.get("operationState") or {}
     if not _already_tried(app, state, comparison.revision):
         return SyncDecision(True, f"Git moved to {comparison.revision}", app.automated.prune)
+    if state.get("phase") == "Running":
+        attempts = int(((state.get("operation") or {}).get("sync") or {}).get("autoHealAttemptsCount") or 0)
+        return SyncDecision(True, "a sync is to be finished", app.automated.prune, self_heal_attempts=attempts)
     if state.get("phase") != "Succeeded":
         text = f"the last sync to {comparison.revision} failed: {state.get('message') or 'no message'}"
         return SyncDecision(False, text, error=text)
@@ -80,7 +84,7 @@ def _already_tried(app: Application, state: Mapping[str, Any], revision: str) ->
     if result.get("revision") != revision:
         return False
     source = result.get("source")
-    return source is None or source == (app.raw.get("spec") or {}).get("source")
+    return source is None or source == shown_source((app.raw.get("spec") or {}).get("source") or {})
 
 
 def _seconds_since(time: Any, now: datetime) -> float | None:
