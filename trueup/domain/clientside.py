@@ -7,13 +7,14 @@ objects can be created and updated by other means.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from trueup.domain.fieldpath import Item, Member, Path, check_depth
-from trueup.domain.listkeys import item_of, pair_items
+from trueup.domain.listkeys import Pairing, item_of, pair_items
 from trueup.domain.listtypes import is_whole_map, list_type
 from trueup.domain.managedfields import NOWHERE, Cursor, root
-from trueup.domain.normalize import same_json
+from trueup.domain.normalize import holds, same_json
 from trueup.domain.resource import Body, Manifest, ResourceKey
 
 Patch = dict[str, Any]
@@ -40,7 +41,7 @@ def repeated_item(desired: Manifest, live: Body | None) -> Path | None:
                 if selector in seen:
                     return (*path, selector)
                 seen.add(selector)
-                below = owned.get(tuple(value for _, value in selector.keys), NOWHERE)
+                below = owned.get(tuple(stated for _, stated in selector.keys), NOWHERE)
                 left.append((item, below, (*path, selector)))
     return None
 
@@ -89,6 +90,16 @@ def _leads(path: Path, index: int, item: Any) -> bool:
     return item == segment.value if isinstance(segment, Member) else segment == index
 
 
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """A keyed list on both sides."""
+
+    desired: list[Any]
+    live: list[Any]
+    pairing: Pairing
+    keys: tuple[str, ...]
+
+
 def _merged(key: ResourceKey, desired: Any, live: Any, cursor: Cursor, path: Path) -> Any:
     if isinstance(desired, Mapping) and isinstance(live, Mapping):
         if path and is_whole_map(path, live, cursor):
@@ -102,31 +113,26 @@ def _merged(key: ResourceKey, desired: Any, live: Any, cursor: Cursor, path: Pat
         kind = list_type(key, path, cursor)
         if kind.kind == "set":
             return [*live, *(value for value in desired if value not in live)]
-        if kind.kind == "map":
-            return _merged_items(key, (desired, live), kind.keys, cursor, path)
-    return desired
+        pairing = pair_items(desired, live, kind.keys) if kind.kind == "map" else None
+        if pairing is not None:
+            return _merged_items(key, _Members(desired, live, pairing, kind.keys), cursor, path)
+    return live if holds(live, desired) else desired
 
 
-def _merged_items(
-    key: ResourceKey, sides: tuple[list[Any], list[Any]], keys: tuple[str, ...], cursor: Cursor, path: Path
-) -> list[Any]:
+def _merged_items(key: ResourceKey, members: _Members, cursor: Cursor, path: Path) -> list[Any]:
     """Desired members in their order, each with what live adds to it; then the members of others."""
-    desired, live = sides
-    pairing = pair_items(desired, live, keys)
-    if pairing is None:
-        return desired
-    partners = dict(pairing.pairs)
-    owned = cursor.items(keys)
+    partners = dict(members.pairing.pairs)
+    owned = cursor.items(members.keys)
     merged = []
-    for index, item in enumerate(desired):
+    for index, item in enumerate(members.desired):
         if index not in partners:
             merged.append(item)
             continue
-        partner = live[partners[index]]
-        there = item_of(partner, keys)
+        partner = members.live[partners[index]]
+        there = item_of(partner, members.keys)
         below = owned.get(tuple(value for _, value in there.keys), NOWHERE)
         merged.append(_merged(key, item, partner, below, (*path, there)))
-    return merged + [live[index] for index in pairing.live_left]
+    return merged + [members.live[index] for index in members.pairing.live_left]
 
 
 def _patch(live: Mapping[str, Any], merged: Mapping[str, Any]) -> Patch:

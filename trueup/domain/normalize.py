@@ -183,6 +183,22 @@ def same_json(one: Any, other: Any) -> bool:
     return True
 
 
+def holds(live: Any, desired: Any) -> bool:
+    """Whether live says, word for word, all that is desired; lists are held against each other by position."""
+    left = [(desired, live)]
+    while left:
+        a, b = left.pop()
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            left.extend((value, b.get(name)) for name, value in a.items())
+        elif isinstance(a, list) and isinstance(b, list):
+            if len(a) != len(b):
+                return False
+            left.extend(zip(a, b, strict=True))
+        elif a is not None and not same_json(a, b):
+            return False
+    return True
+
+
 def _is_quantity(path: Path, key: ResourceKey) -> bool:
     name = path[-1]
     parent = path[-2] if len(path) > 1 else None

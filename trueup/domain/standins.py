@@ -13,7 +13,7 @@ from typing import Any
 from trueup.domain.fieldpath import Path, Scalar
 from trueup.domain.listkeys import Pairing, item_of
 from trueup.domain.managedfields import Cursor
-from trueup.domain.normalize import same_json
+from trueup.domain.normalize import holds
 from trueup.domain.resource import ResourceKey
 
 
@@ -62,15 +62,7 @@ def _sole_service_port(key: ResourceKey, path: Path, desired: Sequence[Any], liv
 def _agree(desired: Mapping[str, Any], live: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
     """Whether live holds everything else that the manifest says of the member, and it says something."""
     said = {name: value for name, value in desired.items() if name not in keys and value is not None}
-    return bool(said) and all(_holds(live.get(name), value) for name, value in said.items())
-
-
-def _holds(live: Any, desired: Any) -> bool:
-    if isinstance(desired, Mapping):
-        return isinstance(live, Mapping) and all(_holds(live.get(name), value) for name, value in desired.items())
-    if isinstance(desired, list):
-        return isinstance(live, list) and len(live) == len(desired) and all(map(_holds, live, desired))
-    return desired is None or same_json(desired, live)
+    return bool(said) and all(holds(live.get(name), value) for name, value in said.items())
 
 
 def _applied_by_another(item: Mapping[str, Any], sides: Sides) -> bool:

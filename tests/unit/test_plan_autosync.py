@@ -1,0 +1,140 @@
+"""When an automated sync is due, and when the next try of a failed one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trueup.domain.application import Application, ApplicationId, Automated, Operation, RetryPolicy, Source, SyncOptions
+from trueup.domain.autosync import Comparison, decide
+from trueup.domain.retry import next_retry, self_heal_delay
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SOURCE = {"repoURL": "https://example.com/a.git", "path": "a"}
+DRIFTED = Comparison("OutOfSync", "c1", has_changes=True)
+
+
+def app(automated: Automated | None = None, state: dict[str, Any] | None = None, **more: Any) -> Application:
+    made = Application(
+        id=ApplicationId("argocd", "shop"),
+        uid="u",
+        resource_version="1",
+        project="default",
+        source=Source("https://example.com/a.git", "a", "HEAD"),
+        server="https://kubernetes.default.svc",
+        cluster="",
+        namespace="n",
+        automated=automated,
+        options=SyncOptions(),
+        retry=RetryPolicy(),
+        history_limit=10,
+        operation=None,
+        refresh=None,
+        deleting=False,
+        finalizers=(),
+        skip_reconcile=False,
+        refusals=(),
+        raw={"spec": {"source": SOURCE}, "status": {"operationState": state} if state else {}},
+    )
+    return replace(made, **more)
+
+
+def synced(
+    revision: str = "c1", phase: str = "Succeeded", seconds_ago: float = 3600, attempts: int = 0
+) -> dict[str, Any]:
+    return {
+        "phase": phase,
+        "message": "it said no",
+        "finishedAt": (NOW - timedelta(seconds=seconds_ago)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "syncResult": {"revision": revision, "source": SOURCE},
+        "operation": {"sync": {"autoHealAttemptsCount": attempts}},
+    }
+
+
+def test_a_new_revision_is_synced_once() -> None:
+    assert decide(app(Automated()), DRIFTED, NOW).sync
+    assert decide(app(Automated(prune=True)), DRIFTED, NOW).prune
+    assert not decide(app(Automated()), DRIFTED, NOW).prune
+    assert decide(app(Automated(), synced("c0")), DRIFTED, NOW).sync
+    again = decide(app(Automated(), synced("c1")), DRIFTED, NOW)
+    assert (again.sync, again.reason) == (False, "already synced to c1, and self-heal is off")
+
+
+def test_without_the_policy_or_a_difference_nothing_is_synced() -> None:
+    assert not decide(app(None), DRIFTED, NOW).sync
+    assert not decide(app(Automated()), replace(DRIFTED, status="Synced"), NOW).sync
+    assert not decide(app(Automated()), replace(DRIFTED, status="Unknown"), NOW).sync
+    assert not decide(app(Automated(), deleting=True), DRIFTED, NOW).sync
+
+
+def test_another_source_at_the_same_revision_is_new() -> None:
+    state = synced("c1")
+    state["syncResult"]["source"] = {**SOURCE, "path": "b"}
+    assert decide(app(Automated(), state), DRIFTED, NOW).sync
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Error"])
+def test_a_failed_revision_waits_for_another_even_with_self_heal(phase: str) -> None:
+    decision = decide(app(Automated(self_heal=True), synced("c1", phase)), DRIFTED, NOW)
+    assert not decision.sync
+    assert decision.error == "the last sync to c1 failed: it said no"
+    assert decide(app(Automated(), synced("c0", phase)), DRIFTED, NOW).sync
+
+
+def test_drift_is_healed_at_once_and_then_ever_more_slowly() -> None:
+    healing = Automated(self_heal=True)
+    first = decide(app(healing, synced(seconds_ago=0)), DRIFTED, NOW)
+    assert (first.sync, first.self_heal_attempts) == (True, 1)
+    second = decide(app(healing, synced(seconds_ago=0, attempts=1)), DRIFTED, NOW)
+    assert (second.sync, second.retry_after_seconds) == (False, 2.0)
+    later = decide(app(healing, synced(seconds_ago=2, attempts=1)), DRIFTED, NOW)
+    assert (later.sync, later.self_heal_attempts) == (True, 2)
+    calm = decide(app(healing, synced(seconds_ago=301, attempts=9)), DRIFTED, NOW)
+    assert (calm.sync, calm.self_heal_attempts) == (True, 1)
+    assert [self_heal_delay(attempts) for attempts in range(8)] == [0, 2, 6, 18, 54, 162, 300, 300]
+
+
+def test_pruning_everything_has_to_be_allowed() -> None:
+    wipe = replace(DRIFTED, wipes=True, has_changes=False)
+    refused = decide(app(Automated(prune=True)), wipe, NOW)
+    assert not refused.sync
+    assert "allowEmpty" in refused.error
+    assert decide(app(Automated(prune=True, allow_empty=True)), wipe, NOW).sync
+
+
+def test_what_only_needs_pruning_waits_for_the_policy_that_prunes() -> None:
+    only_prune = replace(DRIFTED, has_changes=False)
+    assert not decide(app(Automated()), only_prune, NOW).sync
+    assert decide(app(Automated(prune=True)), only_prune, NOW).sync
+
+
+def test_a_requested_sync_follows_its_own_words() -> None:
+    operation = Operation(prune=True, initiated_by="alice")
+    decision = decide(app(None, synced("c1", "Failed"), operation=operation), replace(DRIFTED, status="Synced"), NOW)
+    assert (decision.sync, decision.prune, decision.reason) == (True, True, "requested by alice")
+
+
+@pytest.mark.parametrize("time", [None, 7, "yesterday", "2026-01-01T12:00:00"])
+def test_an_unreadable_time_does_not_hold_healing_up(time: Any) -> None:
+    state = synced(attempts=5)
+    state["finishedAt"] = time
+    assert decide(app(Automated(self_heal=True), state), DRIFTED, NOW).sync
+
+
+def test_retries_double_up_to_the_limit_of_both() -> None:
+    policy = RetryPolicy(limit=4, duration_seconds=5, factor=2, duration_seconds_max=15)
+    assert [next_retry(policy, count) for count in range(6)] == [5, 10, 15, 15, None, None]
+    assert next_retry(RetryPolicy(limit=0), 0) is None
+    assert next_retry(RetryPolicy(limit=-1, duration_seconds_max=180), 10**9) == 180
+
+
+@given(limit=st.integers(-1, 10), factor=st.floats(1, 1e6), count=st.integers(0, 10**6))
+def test_a_retry_never_waits_longer_than_it_may(limit: int, factor: float, count: int) -> None:
+    delay = next_retry(RetryPolicy(limit=limit, factor=factor), count)
+    assert (delay is None) == (0 <= limit <= count)
+    assert delay is None or 0 <= delay <= 180
