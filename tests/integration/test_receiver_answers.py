@@ -213,6 +213,6 @@ async def test_metrics_and_probes_are_served(service: Service) -> None:
 async def test_addresses_are_gone_after_the_end(
     cluster: Cluster, namespace: str, valkey_url: str, tmp_path: Path
 ) -> None:
-    async with serving(settings_for(namespace, valkey_url, tmp_path), cluster) as file:
+    async with serving(settings_for(namespace, valkey_url, tmp_path / "data"), cluster) as file:
         await wait_until(file.exists, SECONDS, "ready")
-    assert os.listdir(tmp_path) == []  # noqa: PTH208 -- asks nothing but what is there
+    assert os.listdir(tmp_path / "data") == []  # noqa: PTH208 -- asks nothing but what is there

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -82,6 +84,20 @@ async def test_push_that_is_not_genuine_is_not_remembered(cluster: Cluster, name
         assert (await service.push(secret=b"wrong")).status == 401
         assert (await service.push("https://git.example.com/acme/other.git")).status == 200
         assert counter("trueup_dirty_jobs") == 0
+
+
+async def test_redis_that_hangs_is_not_waited_for(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    async with installed(cluster, namespace), valkey_server(tmp_path / "valkey") as valkey:
+        settings = settings_for(namespace, valkey.url, tmp_path / "data")
+        async with running_service(settings, cluster) as service:
+            await service.job(REPO_KEY)
+            os.kill(valkey.pid, signal.SIGSTOP)
+            try:
+                answer = await service.push()
+            finally:
+                os.kill(valkey.pid, signal.SIGCONT)
+            assert answer.status == 503
+            await service.job(REPO_KEY)
 
 
 async def test_until_everything_is_loaded_deliveries_are_refused(

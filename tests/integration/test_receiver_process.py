@@ -56,7 +56,8 @@ async def test_signal_ends_it_in_order(
     with log.open("wb") as sink:
         child = await started(module, environment(sandbox, namespace, valkey_url, tmp_path / "data"), sink)
     try:
-        facts = orjson.loads(await wait_until(lambda: file.exists() and file.read_bytes(), SECONDS, "ready"))
+        await wait_until(file.exists, SECONDS, "ready")
+        facts = orjson.loads(file.read_bytes())
         assert facts["pid"] == child.pid
         body = push_of(REPO)
         async with (

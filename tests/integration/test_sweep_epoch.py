@@ -29,10 +29,10 @@ OTHER = "https://git.example.com/acme/other.git"
 OTHER_KEY = "repository:git.example.com/acme/other"
 
 
-async def epochs_agree(service: Service) -> int | None:
-    """The epoch, once Kubernetes and Redis have the same."""
+async def epochs_agree(service: Service) -> int:
+    """The epoch, once Kubernetes and Redis have the same; 0 before."""
     epoch = await service.queue.current_epoch()
-    return epoch if epoch is not None and epoch == await read_epoch(service.cluster, service.namespace) else None
+    return epoch if epoch is not None and epoch == await read_epoch(service.cluster, service.namespace) else 0
 
 
 async def test_emptied_redis_gets_a_higher_epoch_and_a_job_for_every_repository(

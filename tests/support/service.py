@@ -68,10 +68,14 @@ class Service:
     async def job(self, key: str) -> Job:
         """The job under this key, once it is there; it is claimed and settled."""
 
-        async def found() -> Job | None:
-            return next((job for job in await self.jobs() if job.key == key), None)
+        found: list[Job] = []
 
-        return await wait_until(found, SECONDS, f"a job {key}")
+        async def is_there() -> bool:
+            found.extend(job for job in await self.jobs() if job.key == key)
+            return bool(found)
+
+        await wait_until(is_there, SECONDS, f"a job {key}")
+        return found[0]
 
     async def jobs(self) -> list[Job]:
         """Everything that waits and is due, claimed and settled."""
@@ -152,7 +156,8 @@ async def running_service(settings: Settings, cluster: Cluster) -> AsyncIterator
     """A replica that is ready; what its first sweep enqueued is gone from the queue."""
     async with AsyncExitStack() as stack:
         file = await stack.enter_async_context(serving(settings, cluster))
-        addresses = orjson.loads(await wait_until(lambda: file.exists() and file.read_bytes(), SECONDS, "ready"))
+        await wait_until(file.exists, SECONDS, "ready")
+        addresses = orjson.loads(file.read_bytes())
         http = await stack.enter_async_context(aiohttp.ClientSession())
         client = await stack.enter_async_context(client_of(settings.redis_url))
         service = Service(

@@ -13,7 +13,7 @@ from trueup.domain.job import EVERYTHING, NOTHING_MORE, SCOPE_MEMBERS_MAX, Prior
 
 REPO = "https://git.example.com/acme/deploy.git"
 URL = "git.example.com/acme/deploy"
-SYNC = {"sync": {}}
+SYNC: dict[str, Any] = {"sync": {}}
 
 
 def application(name: str = "shop", *, repo: str = REPO, **spec: Any) -> dict[str, Any]:

@@ -290,7 +290,7 @@ def test_any_headers_give_an_answer_and_none_lets_in(headers: dict[str, str], bo
 @given(st.dictionaries(st.sampled_from(["X-GitHub-Event", "X-GitHub-Delivery", "Content-Type"]), HEADER_TEXT))
 def test_any_headers_with_a_true_signature_give_an_event_or_malformed(headers: dict[str, str]) -> None:
     try:
-        event = deliver(BODY, **{name.replace("-", "_"): value for name, value in headers.items()})
+        event = deliver(BODY, (SECRET,), **{name.replace("-", "_"): value for name, value in headers.items()})
     except MalformedError:
         return
     assert isinstance(event, PushEvent | Ping | Ignored)

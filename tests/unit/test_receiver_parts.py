@@ -1,0 +1,60 @@
+"""The small parts of the service's edge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.app import assemble
+from service.connections import split_listen
+from service.probes import Progress, ProgressBounds
+from service.quiet import QuietLog
+from tests.support.service import settings_for
+from trueup.clients.cluster import Cluster
+from trueup.clients.credentials import ServerAccess
+from trueup.clients.queue import Queue
+from trueup.clients.redis import connect
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("localhost:0", ("localhost", 0)),
+        ("[::1]:8080", ("::1", 8080)),
+        (":8080", ("0.0.0.0", 8080)),  # noqa: S104 -- compared, not bound
+    ],
+)
+def test_listening_address_is_host_and_port(text: str, address: tuple[str, int]) -> None:
+    assert split_listen(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "8080", "host", "host:", "host:x", "host:-1", "host:65536", "host:²"])
+def test_what_is_no_listening_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        split_listen(text)
+
+
+def test_strangers_cannot_fill_the_log() -> None:
+    with capture_logs() as lines:
+        log = QuietLog("test")
+        for _ in range(1000):
+            log.warning("a delivery is not genuine")
+    assert len(lines) == 1
+
+
+async def test_process_that_stands_still_says_which_part(tmp_path: Path) -> None:
+    client = connect("redis://127.0.0.1:1/0")
+    cluster = Cluster(ServerAccess("https://127.0.0.1:1", bearer_token="none"))
+    parts = assemble(settings_for("argocd", "redis://127.0.0.1:1/0", tmp_path), cluster, Queue(client))
+    assert parts.progress.standstills() == []
+    assert "still being loaded" in parts.progress.obstacles()[0]
+    hasty = ProgressBounds(contact_seconds_max=0.0, turn_seconds_max=0.0)
+    sentences = Progress(parts.snapshots, parts.dispatcher, parts.sweep, bounds=hasty).standstills()
+    assert [sentence.split(" has ")[0] for sentence in sentences] == [
+        "The watch of Application",
+        "The watch of Secret",
+    ]
+    await client.aclose()
