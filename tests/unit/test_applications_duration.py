@@ -29,7 +29,7 @@ def test_durations_as_people_write_them(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " ", "s", ".", ".s", "1d", "1 h", "1h ", "--1s", "1s-1s", "1e3s", "1h30", "5 minutes", "\u0663s", "\u0663",
-     "1" * 65, "9223372037s", "-9223372037s", "\n5s", "5s\n", "0x5s", "1_000s"],
+     "1" * 5_000, "9223372037s", "-9223372037s", "\n5s", "5s\n", "0x5s", "1_000s"],
 )  # fmt: skip
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="duration"):

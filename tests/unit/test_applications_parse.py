@@ -205,6 +205,8 @@ def test_an_option_that_contradicts_itself_is_refused() -> None:
         (("spec", "source", "helm"), {}, "spec.source.helm"),
         (("spec", "source", "directory", "jsonnet"), {"libs": ["vendor"]}, "directory.jsonnet"),
         (("spec", "source", "directory", "disableExtensionFilter"), True, "disableExtensionFilter"),
+        (("spec", "source", "repoURL"), "https://git.example.com\u202e/a b", "spec.source.repoURL"),
+        (("spec", "source", "repoURL"), "nowhere\u202e", "spec.source.repoURL"),
         (("spec", "destination"), {}, "neither server nor name"),
         (("spec", "destination"), None, "spec.destination must be an object"),
         (("spec", "destination", "name"), "in-cluster", "both server and name"),
@@ -219,6 +221,7 @@ def test_an_option_that_contradicts_itself_is_refused() -> None:
         (("spec", "syncPolicy", "syncOptions"), "Prune=false", "spec.syncPolicy.syncOptions must be a list"),
         (("spec", "syncPolicy", "retry", "backoff", "duration"), "5 minutes", "not a duration"),
         (("spec", "syncPolicy", "retry", "backoff", "duration"), "-5s", "not more than nothing"),
+        (("spec", "syncPolicy", "retry", "backoff", "maxDuration"), "0", "not more than nothing"),
         (("spec", "syncPolicy", "retry", "backoff", "maxDuration"), "99999999h", "too large"),
         (("spec", "syncPolicy", "retry", "backoff", "factor"), 0, "backoff.factor is 0"),
         (("spec", "syncPolicy", "managedNamespaceMetadata"), {"labels": {"a": "b"}}, "managedNamespaceMetadata"),
@@ -232,6 +235,7 @@ def test_what_is_wrong_is_said_by_field(path: tuple[str, ...], value: object, sa
     found = refusals(*path, to=value)
     assert any(said in sentence for sentence in found), found
     assert len(found) == 1, found
+    assert found[0].isprintable()
 
 
 @pytest.mark.parametrize(
@@ -246,6 +250,7 @@ def test_what_is_wrong_is_said_by_field(path: tuple[str, ...], value: object, sa
         ({"syncStrategy": {"apply": {}}}, "syncStrategy.apply"),
         ({"resources": [{"kind": "*", "name": "*"}]}, "operation.sync.resources[0]"),
         ({"resources": [{"kind": "Service"}]}, "operation.sync.resources[0].name is missing"),
+        ({"resources": [{"kind": "Service", "name": ""}]}, "operation.sync.resources[0] names no object"),
         ({"prune": "true"}, "operation.sync.prune must be true or false"),
         ({"syncOptions": ["Replace=true"]}, 'operation.sync.syncOptions "Replace=true"'),
         (None, "operation has no sync"),
@@ -302,6 +307,40 @@ def test_sentences_are_bounded_and_free_of_control_characters() -> None:
     assert "981 more" in application.refusals[-1]
     loud = parse_application(changed("spec", "source", "path", to="/\x1b[31m" + "x" * 500))
     assert all(sentence.isprintable() and len(sentence) < 400 for sentence in loud.refusals)
+
+
+def test_a_name_of_any_length_is_shown_short() -> None:
+    raw = changed("spec", "source", "kustomize", to={"commonLabels": {"a\n" * 5_000: 1}, "options": "x"})
+    found = parse_application(raw).refusals
+    assert any("commonLabels" in sentence for sentence in found)
+    assert all(sentence.isprintable() and len(sentence) < 400 for sentence in found)
+    deep = changed("spec", "info", to=[{"name": "x" * 10, "value": 1}])
+    assert parse_application(deep).refusals == ("spec.info[0].value must be text; correct it.",)
+
+
+def test_the_home_cluster_may_be_written_with_a_slash() -> None:
+    application = parse_application(changed("spec", "destination", "server", to="https://kubernetes.default.svc/"))
+    assert application.refusals == ()
+    assert application.is_home_cluster
+
+
+def test_retries_have_bounds() -> None:
+    retry = {"limit": -7, "backoff": {"factor": 10**12}}
+    assert parse_application(changed("spec", "syncPolicy", "retry", to=retry)).retry == RetryPolicy(
+        limit=-1, factor=1_000
+    )
+
+
+def test_a_history_is_no_longer_than_an_object_has_room_for() -> None:
+    application = parse_application(changed("spec", "revisionHistoryLimit", to=10_000))
+    assert application.history_limit == 100
+    assert application.refusals == ()
+    assert "100" in application.warnings[0]
+
+
+def test_what_names_no_object_is_not_owned() -> None:
+    raw = changed("status", to={"resources": [{"kind": "Service"}, {"name": "x"}, "x", None, {"kind": 1, "name": "x"}]})
+    assert parse_application(raw).inventory == ()
 
 
 def test_our_own_writes_do_not_trigger() -> None:

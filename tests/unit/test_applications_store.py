@@ -63,13 +63,14 @@ def test_an_application_that_goes_is_forgotten() -> None:
 def test_the_newest_version_counts_even_when_the_old_one_is_not_told() -> None:
     store = ApplicationStore()
     store.observe(None, application("one"))
-    newer = application("one")
+    newer = application("one", "https://git.example.com/team/new.git")
     newer["metadata"]["resourceVersion"] = "2"
     store.observe(None, newer)
     found = store.get(ApplicationId("argocd", "one"))
     assert found is not None
     assert found.resource_version == "2"
-    assert [follower.resource_version for follower in store.followers(normalize_url(URL))] == ["2"]
+    assert names(store, URL) == []
+    assert names(store, "https://git.example.com/team/new.git") == ["one"]
 
 
 def test_what_is_refused_follows_nothing_but_can_be_looked_up() -> None:

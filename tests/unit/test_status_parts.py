@@ -245,6 +245,14 @@ def test_objects_without_pods_run_no_images() -> None:
     assert status.images_of({"kind": "Secret"}) == ()
 
 
+def test_lists_are_bounded() -> None:
+    many = [status.Condition("SyncError", f"{number}") for number in range(1_000)]
+    made = status.conditions({}, many, evaluated=status.SYNC_CONDITIONS, now=NOW)
+    assert len(made) == status.CONDITIONS_MAX
+    images = status.summary(f"image:{number}" for number in range(10_000))["images"]
+    assert len(images) == status.IMAGES_MAX
+
+
 def test_messages_are_bounded() -> None:
     made = status.conditions(
         {}, [status.Condition("SyncError", "x" * 10_000)], evaluated=status.SYNC_CONDITIONS, now=NOW
