@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.discovery import ApiResource
 from trueup.clients.queue import Queue
 from trueup.clients.seal import Sealer
+from trueup.domain.job import Claim
+from trueup.domain.redact import Redactor
 from trueup.engine.engine import Engine
 from trueup.settings import Settings
 
@@ -22,3 +24,13 @@ class Worker:
     applications: ApplicationStore
     #: How the API server serves Applications.
     application_resource: ApiResource
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one job."""
+
+    worker: Worker
+    claim: Claim
+    #: Knows every secret value that the run has met; nothing is said without it.
+    redactor: Redactor = field(default_factory=Redactor)

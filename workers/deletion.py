@@ -6,7 +6,7 @@ import structlog
 
 from trueup.domain.application import RESOURCES_FINALIZER, Application
 from trueup.domain.errors import StalledError
-from trueup.domain.job import Claim, Priority, application_job
+from trueup.domain.job import Priority, application_job
 from trueup.domain.object_options import object_options
 from trueup.domain.order import apply_order
 from trueup.domain.resource import Body, ResourceKey, tracked_by
@@ -17,7 +17,7 @@ from trueup.engine.observe import observe
 from . import record
 from .apply import PROPAGATION
 from .clock import utc_now
-from .context import Worker
+from .context import Run, Worker
 
 log = structlog.get_logger()
 
@@ -26,11 +26,12 @@ GONE_SECONDS = 0.3
 REFUSED_FINALIZERS = frozenset({"pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io"})
 
 
-async def delete(worker: Worker, claim: Claim, application: Application) -> None:
+async def delete(run: Run, application: Application) -> None:
     """Prune what the application owns, and let it go once that is gone. Without the finalizer nothing is pruned.
 
     Raises StalledError, with a DeletionError condition, where an object cannot be read or deleted.
     """
+    worker = run.worker
     ours = [name for name in application.finalizers if name.partition("/")[0] == RESOURCES_FINALIZER]
     if not ours:
         return
@@ -42,14 +43,14 @@ async def delete(worker: Worker, claim: Claim, application: Application) -> None
             **application.status,
             "conditions": conditions(application.status, found, evaluated=DELETION_CONDITIONS, now=utc_now()),
         }
-        await record.write(worker, application, status, token=claim.token)
+        await record.write(run, application, status)
         raise
     if left:
         log.info("waiting until it is gone", objects=len(left))
         await worker.queue.enqueue([application_job(application.id, Priority.MANUAL, delay_seconds=GONE_SECONDS)])
         return
     others = tuple(name for name in application.finalizers if name not in ours)
-    await record.write(worker, application, application.status, token=claim.token, finalizers=others)
+    await record.write(run, application, application.status, finalizers=others)
     log.info("let go", objects=len(application.inventory))
 
 

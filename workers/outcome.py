@@ -12,6 +12,7 @@ from trueup.domain.application import Application, Operation
 from trueup.domain.autosync import SyncDecision
 from trueup.domain.errors import InvalidSpecError, TransientError, TrueupError
 from trueup.domain.job import Token
+from trueup.domain.redact import Redactor
 from trueup.domain.retry import next_retry
 from trueup.domain.status import Condition, OperationPhase, ResourceResult
 from trueup.engine.comparison import Comparison
@@ -71,6 +72,19 @@ def not_compared(
             finished_at=now,
         )
     return new if _same(old, new) else {**new, "reconciledAt": shape.timestamp(now)}
+
+
+def redacted(status: Status, redactor: Redactor) -> dict[str, Any]:
+    """The status with every secret value taken out of every message in it."""
+
+    def clean(value: Any, name: str) -> Any:
+        if isinstance(value, Mapping):
+            return {key: clean(inner, key) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [clean(inner, name) for inner in value]
+        return redactor.text(value) if name == "message" and isinstance(value, str) else value
+
+    return {key: clean(value, key) for key, value in status.items()}
 
 
 def _same(old: Status, new: Status) -> bool:

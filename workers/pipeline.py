@@ -20,7 +20,7 @@ from trueup.telemetry import SYNCS
 
 from . import outcome, record
 from .clock import utc_now
-from .context import Worker
+from .context import Run, Worker
 from .deletion import delete
 from .sync import sync
 
@@ -32,22 +32,22 @@ UNSETTLED = frozenset({"Progressing", "Missing"})
 
 async def reconcile(worker: Worker, claim: Claim) -> None:
     """Bring one application's status, and where the policy or a person says so its objects, up to date."""
+    run = Run(worker, claim)
     application = await record.read(worker, ApplicationId.parse(claim.job.subject))
     if application is None or application.skip_reconcile:
         return
     record.guard_token(application, claim.token)
     if application.deleting:
-        await delete(worker, claim, application)
+        await delete(run, application)
         return
     try:
-        comparison = await compare(worker, application, claim.job.tip)
+        comparison = await compare(run, application)
     except SupersededError:
         raise
     except (TransientError, StalledError) as error:
         status = outcome.not_compared(application, error, now=utc_now())
-        stalled = isinstance(error, StalledError)
-        await record.write(worker, application, status, token=claim.token, ends_operation=stalled)
-        raise
+        await record.write(run, application, status, ends_operation=isinstance(error, StalledError))
+        raise _said_safely(error, run) from error
     decision = decide(application, _found(comparison), utc_now())
     if not decision.sync or (application.operation is None and comparison.revision == application.revision):
         # Nothing new to deliver: a difference has to be a real one before anybody is told or it is healed.
@@ -55,27 +55,40 @@ async def reconcile(worker: Worker, claim: Claim) -> None:
         decision = decide(application, _found(comparison), utc_now())
     log.info("compared", revision=comparison.revision, sync=comparison.sync_status, decision=decision.reason)
     if decision.sync:
-        ended = await sync(worker, claim, application, comparison, decision)
+        ended = await sync(run, application, comparison, decision)
         SYNCS.labels(ended.phase).inc()
         comparison, again = ended.comparison, ended.retry_after_seconds
         worker.engine.verdicts.remember(comparison)
     else:
         found = (Condition("SyncError", decision.error),) if decision.error else ()
         status = outcome.compared(application, comparison, now=utc_now(), found=found)
-        application = await record.write(worker, application, status, token=claim.token)
+        application = await record.write(run, application, status)
         again = decision.retry_after_seconds
     await look_again(worker, application, comparison, again)
 
 
-async def compare(worker: Worker, application: Application, tip: str) -> Comparison:
+def _said_safely(error: TransientError | StalledError, run: Run) -> TransientError | StalledError:
+    """The error as the log and the queue may keep it."""
+    sentence = run.redactor.text(str(error))
+    if isinstance(error, TransientError):
+        return TransientError(sentence, retry_after_seconds=error.retry_after_seconds)
+    return StalledError(sentence)
+
+
+async def compare(run: Run, application: Application) -> Comparison:
     """Read Git, then the cluster, and hold one against the other."""
-    engine = worker.engine
+    engine, tip = run.worker.engine, run.claim.job.tip
+    credentials = engine.credentials_of(application)
+    for value in credentials.secret_values if credentials else ():
+        run.redactor.add(value)
     await engine.refuse(application)
     revision = application.operation.revision if application.operation else None
     checkout = await engine.checkout(application, tip=tip, revision=revision)
     rendered = await engine.render(application, checkout)
     observed = await engine.observe(application, rendered)
-    return hold_against(application, checkout.revision, observed)
+    comparison = hold_against(application, checkout.revision, observed)
+    comparison.teach(run.redactor)
+    return comparison
 
 
 def _found(comparison: Comparison) -> Found:

@@ -22,7 +22,7 @@ from trueup.engine.concurrency import each
 
 from . import outcome
 from .clock import utc_now
-from .context import Worker
+from .context import Run, Worker
 
 CONFLICTS_MAX = 5
 
@@ -34,11 +34,10 @@ async def read(worker: Worker, application: ApplicationId) -> Application | None
 
 
 async def write(
-    worker: Worker,
+    run: Run,
     application: Application,
     status: Mapping[str, Any],
     *,
-    token: Token,
     ends_operation: bool = False,
     finalizers: tuple[str, ...] | None = None,
 ) -> Application:
@@ -48,7 +47,7 @@ async def write(
     operation. Raises SupersededError where another run, spec or operation has taken over.
     """
     patch: dict[str, Any] = {}
-    changed = merge_patch(application.status, status)
+    changed = merge_patch(application.status, outcome.redacted(status, run.redactor))
     if changed:
         patch["status"] = changed
     metadata: dict[str, Any] = {}
@@ -60,7 +59,7 @@ async def write(
         patch["operation"] = None
     if not patch and not metadata:
         return application
-    return await _patch(worker, application, patch, metadata, token)
+    return await _patch(run, application, patch, metadata)
 
 
 async def not_reached(worker: Worker, applications: Sequence[Application], error: TrueupError) -> None:
@@ -83,9 +82,8 @@ async def not_reached(worker: Worker, applications: Sequence[Application], error
     await each(applications, one, in_flight_max=worker.settings.objects_in_flight_max)
 
 
-async def _patch(
-    worker: Worker, application: Application, patch: dict[str, Any], metadata: dict[str, Any], token: Token
-) -> Application:
+async def _patch(run: Run, application: Application, patch: dict[str, Any], metadata: dict[str, Any]) -> Application:
+    worker = run.worker
     current = application
     for _ in range(CONFLICTS_MAX):
         body = {**patch, "metadata": {**metadata, "resourceVersion": current.resource_version}}
@@ -94,7 +92,7 @@ async def _patch(
                 worker.application_resource, application.id.namespace, application.id.name, body
             )
         except ConflictError:
-            current = await _still_ours(worker, application, token)
+            current = await _still_ours(worker, application, run.claim.token)
         else:
             return parse_application(raw)
     raise TransientError(f"{application.id} changes faster than its status can be written")

@@ -17,7 +17,6 @@ from trueup.clients.api_errors import AlreadyExistsError, ApiError
 from trueup.domain.application import Application
 from trueup.domain.autosync import SyncDecision
 from trueup.domain.errors import StalledError, TransientError
-from trueup.domain.job import Claim
 from trueup.domain.order import apply_order
 from trueup.domain.plan import Action, Plan, Policy, plan
 from trueup.domain.resource import Body, ResourceKey, tracked_by
@@ -26,7 +25,7 @@ from trueup.engine.comparison import Comparison
 from trueup.engine.concurrency import each
 
 from . import apply, outcome, record
-from .context import Worker
+from .context import Run, Worker
 
 log = structlog.get_logger()
 
@@ -39,17 +38,16 @@ class Progress:
     live: dict[ResourceKey, Body | None] = field(default_factory=dict)
 
 
-async def sync(
-    worker: Worker, claim: Claim, application: Application, comparison: Comparison, decision: SyncDecision
-) -> outcome.Outcome:
+async def sync(run: Run, application: Application, comparison: Comparison, decision: SyncDecision) -> outcome.Outcome:
     """Carry the decision out and record it.
 
     Raises SupersededError where another run has taken over, and TransientError where the cluster is
     away in the middle: the operation then stays Running, and the next run takes it up.
     """
+    worker = run.worker
     running = outcome.begin(application, comparison, decision)
     to_do = make_plan(worker, application, comparison, decision)
-    application = await record.write(worker, application, running.fence(application, claim.token), token=claim.token)
+    application = await record.write(run, application, running.fence(application, run.claim.token))
     progress = Progress()
     if not to_do.refusal:
         await _carry_out(worker, application, comparison, to_do, progress, dry_run=running.dry_run)
@@ -59,7 +57,7 @@ async def sync(
         results=tuple(progress.results[key] for key in sorted(progress.results, key=apply_order)),
         refusal=to_do.refusal,
     )
-    await record.write(worker, application, ended.status, token=claim.token, ends_operation=ended.final)
+    await record.write(run, application, ended.status, ends_operation=ended.final)
     log.info("synced", phase=ended.phase, revision=comparison.revision, objects=len(progress.results))
     return ended
 

@@ -17,7 +17,6 @@ from trueup.clients.cluster import Cluster
 from trueup.domain.credentials import parse_secrets
 from trueup.domain.diff import Change
 from trueup.domain.fieldpath import show
-from trueup.domain.plan import tracked
 from trueup.domain.redact import Redactor, mask_pair
 from trueup.domain.resource import ResourceKey
 from trueup.engine.checkout import MirrorPool
@@ -69,7 +68,8 @@ async def write_diff(
 
 def show_comparison(comparison: Comparison, console: Console) -> bool:
     """Print every difference of every object; whether there was one."""
-    redactor = _redactor(comparison)
+    redactor = Redactor()
+    comparison.teach(redactor)
     for key, reason in sorted(comparison.unreadable.items()):
         console.print(Text(f"===== {key} could not be read: {reason}", style="yellow"))
     differs = False
@@ -108,11 +108,3 @@ def _values(change: Change, key: ResourceKey, redactor: Redactor) -> tuple[str, 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= VALUE_CHARS_MAX else text[: VALUE_CHARS_MAX - 1] + "…"
-
-
-def _redactor(comparison: Comparison) -> Redactor:
-    redactor = Redactor()
-    for key, manifest in comparison.manifests.items():
-        redactor.learn(tracked(manifest, comparison.application))
-        redactor.learn(comparison.live.get(key) or {})
-    return redactor

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from trueup.domain.application import Application, SyncStatus
 from trueup.domain.diff import ObjectDiff, compare, settle_with
 from trueup.domain.health import Health, assess, worst
+from trueup.domain.redact import Redactor
 from trueup.domain.resource import Body, Manifest, ResourceKey, tracked_by
 from trueup.domain.status import Condition, ResourceEntry, images_of
 from trueup.engine.observe import Observed
@@ -101,6 +102,14 @@ class Comparison:
                 if owner not in (None, self.application)
             ),
         )
+
+    def teach(self, redactor: Redactor) -> None:
+        """Let the redactor know every secret value on either side."""
+        for manifest in self.manifests.values():
+            redactor.learn(manifest.body)
+        for body in self.live.values():
+            if body is not None:
+                redactor.learn(body)
 
     def with_live(self, applied: Mapping[ResourceKey, Body | None]) -> Comparison:
         """The same desired state against what writes have made of the cluster since.
