@@ -189,6 +189,14 @@ def test_members_are_told_apart_by_the_keys_that_their_owners_state() -> None:
     assert shown(widget({"id": 3}), owned) == ["missing things[id=3]"]
 
 
+@pytest.mark.parametrize("odd", [[{"name": ["a"]}], [{"name": {}}], ["a"], [None], [{}], [{"name": None}], [[1]]])
+def test_members_without_proper_keys_are_compared_by_position(odd: list[Any]) -> None:
+    named = [{"name": "a"}]
+    assert shown(deployment(containers=odd), deployment(containers=named)) != [] or odd in ([{}], [{"name": None}])
+    assert shown(deployment(containers=named), deployment(containers=odd)) != []
+    assert shown(deployment(containers=odd), deployment(containers=odd)) == []
+
+
 def test_a_set_lacks_only_what_is_desired() -> None:
     live = config_map()
     live["metadata"]["finalizers"] = ["b", "c"]

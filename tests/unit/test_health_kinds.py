@@ -198,10 +198,25 @@ def test_an_application_is_as_well_as_its_worst_object() -> None:
     assert worst([Health("Degraded", "one"), Health("Degraded", "two")]).message == "one"
 
 
-FIELDS = (
-    "conditions containerStatuses ingress lastState loadBalancer observedGeneration partition phase reason replicas"
-    " rollingUpdate state status terminated type updateStrategy waiting"
-).split()
+FIELDS = [
+    "conditions",
+    "containerStatuses",
+    "ingress",
+    "lastState",
+    "loadBalancer",
+    "observedGeneration",
+    "partition",
+    "phase",
+    "reason",
+    "replicas",
+    "rollingUpdate",
+    "state",
+    "status",
+    "terminated",
+    "type",
+    "updateStrategy",
+    "waiting",
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 4) | st.text(max_size=3),
     lambda inner: (

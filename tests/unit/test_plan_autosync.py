@@ -99,6 +99,11 @@ def test_drift_is_healed_at_once_and_then_ever_more_slowly() -> None:
     assert [self_heal_delay(attempts) for attempts in range(8)] == [0, 2, 6, 18, 54, 162, 300, 300]
 
 
+def test_a_sync_that_was_cut_short_is_finished_even_without_self_heal() -> None:
+    decision = decide(app(Automated(), synced("c1", "Running", attempts=2)), DRIFTED, NOW)
+    assert (decision.sync, decision.self_heal_attempts) == (True, 2)
+
+
 def test_pruning_everything_has_to_be_allowed() -> None:
     wipe = replace(DRIFTED, wipes=True, has_changes=False)
     refused = decide(app(Automated(prune=True)), wipe, NOW)

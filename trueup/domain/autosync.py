@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from trueup.domain.application import Application, SyncStatus
+from trueup.domain.application import Application, Automated, SyncStatus
 from trueup.domain.retry import SELF_HEAL, self_heal_delay
 from trueup.domain.status import shown_source
 
@@ -55,27 +55,26 @@ def decide(app: Application, comparison: Comparison, now: datetime) -> SyncDecis
     state = app.status.get("operationState") or {}
     if not _already_tried(app, state, comparison.revision):
         return SyncDecision(True, f"Git moved to {comparison.revision}", app.automated.prune)
+    return _again(app.automated, state, comparison.revision, now)
+
+
+def _again(automated: Automated, state: Mapping[str, Any], revision: str, now: datetime) -> SyncDecision:
+    """Whether to sync to a revision that was tried before."""
+    attempts = int(((state.get("operation") or {}).get("sync") or {}).get("autoHealAttemptsCount") or 0)
     if state.get("phase") == "Running":
-        attempts = int(((state.get("operation") or {}).get("sync") or {}).get("autoHealAttemptsCount") or 0)
-        return SyncDecision(True, "a sync is to be finished", app.automated.prune, self_heal_attempts=attempts)
+        return SyncDecision(True, "a sync is to be finished", automated.prune, self_heal_attempts=attempts)
     if state.get("phase") != "Succeeded":
-        text = f"the last sync to {comparison.revision} failed: {state.get('message') or 'no message'}"
+        text = f"the last sync to {revision} failed: {state.get('message') or 'no message'}"
         return SyncDecision(False, text, error=text)
-    if not app.automated.self_heal:
-        return SyncDecision(False, f"already synced to {comparison.revision}, and self-heal is off")
-    return _heal(app.automated.prune, state, now)
-
-
-def _heal(prune: bool, state: Mapping[str, Any], now: datetime) -> SyncDecision:
-    sync = (state.get("operation") or {}).get("sync") or {}
-    attempts = int(sync.get("autoHealAttemptsCount") or 0)
+    if not automated.self_heal:
+        return SyncDecision(False, f"already synced to {revision}, and self-heal is off")
     since = _seconds_since(state.get("finishedAt"), now)
     if since is None or since >= SELF_HEAL.duration_seconds_max:
         attempts = 0
     wait = self_heal_delay(attempts) - (since or 0.0)
     if wait > 0:
         return SyncDecision(False, "the same revision was healed a moment ago", retry_after_seconds=wait)
-    return SyncDecision(True, "live objects drifted from Git", prune, self_heal_attempts=attempts + 1)
+    return SyncDecision(True, "live objects drifted from Git", automated.prune, self_heal_attempts=attempts + 1)
 
 
 def _already_tried(app: Application, state: Mapping[str, Any], revision: str) -> bool:

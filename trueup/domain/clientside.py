@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trueup.domain.fieldpath import Item, Member, Path, check_depth
-from trueup.domain.listkeys import Pairing, item_of, pair_items
+from trueup.domain.listkeys import Pairing, item_of, key_values, pair_items
 from trueup.domain.listtypes import is_whole_map, list_type
 from trueup.domain.managedfields import NOWHERE, Cursor, root
 from trueup.domain.normalize import holds, same_json
@@ -35,7 +35,7 @@ def repeated_item(desired: Manifest, live: Body | None) -> Path | None:
             owned = cursor.items(kind.keys)
             seen: set[Item] = set()
             for item in value:
-                if not isinstance(item, Mapping):
+                if key_values(item, kind.keys) is None:
                     continue
                 selector = item_of(item, kind.keys)
                 if selector in seen:

@@ -136,7 +136,7 @@ class _Comparison:
             for name, value in live.items():
                 if value is not None and desired.get(name) is None:
                     self.at(name, "extra", None, value, cursor)
-        else:
+        elif not live.keys() <= desired.keys():
             for name in usurpers(self.key, tuple(self.path), desired, live):
                 self.at(name, "extra", None, live[name], cursor.field(name), removes=(*self.path, name))
 
@@ -206,7 +206,9 @@ class _Comparison:
 
     def is_edited(self, live: Any, cursor: Cursor) -> bool:
         """Whether what desired lacks here is somebody's edit, and no default."""
-        return self.delivered and not self.standing_in and is_edited(tuple(self.path), live, cursor)
+        if not self.delivered or self.standing_in or (cursor.nodes and not cursor.is_whole):
+            return False
+        return is_edited(tuple(self.path), live, cursor)
 
     def at(
         self,

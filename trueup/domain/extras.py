@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trueup.domain.fieldpath import ABSENT, Item, Member, Path, check_depth, find
-from trueup.domain.listkeys import item_of, pair_items
+from trueup.domain.fieldpath import Item, Member, Path, check_depth
+from trueup.domain.listkeys import item_of, key_values, pair_items
 from trueup.domain.listtypes import is_whole_map, list_type
 from trueup.domain.managedfields import (
     ARGOCD_MANAGER,
@@ -130,15 +130,17 @@ class _Walk:
     def fields(self, fields: Fields, at: _Place) -> Iterator[Path]:
         """The places that these fields own and nobody asked for."""
         check_depth(at.path, self.key)
-        for name, below in fields.items():
-            if name.startswith("f:") and isinstance(at.live, Mapping):
-                yield from self._field(name[2:], below, at)
-            elif name.startswith("k:") and isinstance(at.live, list):
-                yield from self._item(name, below, at)
-            elif name.startswith("v:") and isinstance(at.live, list):
-                value = member_value(name)
-                if value in at.live and not (isinstance(at.wanted, list) and value in at.wanted):
-                    yield (*at.path, Member(value))
+        if isinstance(at.live, Mapping):
+            for name, below in fields.items():
+                if name.startswith("f:"):
+                    yield from self._field(name[2:], below, at)
+        elif isinstance(at.live, list):
+            yield from self._items(fields, at)
+            for name in fields:
+                if name.startswith("v:"):
+                    value = member_value(name)
+                    if value in at.live and not (isinstance(at.wanted, list) and value in at.wanted):
+                        yield (*at.path, Member(value))
 
     def _field(self, name: str, fields: Fields, at: _Place) -> Iterator[Path]:
         value = at.live.get(name)
@@ -155,26 +157,32 @@ class _Walk:
             if not parted:
                 yield path
 
-    def _item(self, name: str, fields: Fields, at: _Place) -> Iterator[Path]:
-        keys = item_keys(name)
-        if not keys:
-            return
-        selector = Item(keys)
-        item = find(at.live, (selector,))
-        if item is ABSENT:
-            return
-        names = tuple(key for key, _ in keys)
-        asked: Any = None
-        if isinstance(at.wanted, list):
-            pairing = pair_items(at.wanted, at.live, names)
-            if pairing is None:
-                return
-            asked = next((at.wanted[one] for one, other in pairing.pairs if at.live[other] is item), None)
-        path = (*at.path, selector)
-        if asked is None and "." in fields:
-            yield path
-        else:
-            yield from self.fields(fields, _Place(item, asked, at.cursor.item(selector), path))
+    def _items(self, fields: Fields, at: _Place) -> Iterator[Path]:
+        """The same for the members of a keyed list, each list matched once."""
+        by_keys: dict[tuple[str, ...], list[tuple[Item, Fields]]] = {}
+        for name, below in fields.items():
+            if name.startswith("k:") and (stated := item_keys(name)):
+                by_keys.setdefault(tuple(key for key, _ in stated), []).append((Item(stated), below))
+        for keys, members in by_keys.items():
+            asked: dict[int, Any] = {}
+            if isinstance(at.wanted, list):
+                pairing = pair_items(at.wanted, at.live, keys)
+                if pairing is None:
+                    continue
+                asked = {other: at.wanted[one] for one, other in pairing.pairs}
+            there = {key_values(item, keys): index for index, item in enumerate(at.live)}
+            owned = at.cursor.items(keys)
+            for item, below in members:
+                values = tuple(value for _, value in item.keys)
+                index = there.get(values)
+                if index is None:
+                    continue
+                path = (*at.path, item)
+                if index not in asked and "." in below:
+                    yield path
+                else:
+                    cursor = owned.get(values, NOWHERE)
+                    yield from self.fields(below, _Place(at.live[index], asked.get(index), cursor, path))
 
     def owners(self, path: Path) -> tuple[FieldOwner, ...]:
         cursor = self.root

@@ -112,7 +112,7 @@ def pair_items(desired: Sequence[Any], live: Sequence[Any], keys: tuple[str, ...
     """
     by_key: dict[tuple[Scalar, ...], int] = {}
     for index, item in enumerate(live):
-        values = _key_values(item, keys)
+        values = key_values(item, keys)
         if values is None or values in by_key:
             return None
         by_key[values] = index
@@ -121,7 +121,7 @@ def pair_items(desired: Sequence[Any], live: Sequence[Any], keys: tuple[str, ...
     stated: set[Item] = set()
     taken: set[int] = set()
     for index, item in enumerate(desired):
-        if not isinstance(item, Mapping) or not any(_is_scalar(item.get(key)) for key in keys if key in item):
+        if key_values(item, keys) is None or not any(key in item for key in keys):
             return None
         selector = item_of(item, keys)
         if selector in stated:
@@ -144,7 +144,8 @@ def _only_match(stated: Item, live: Sequence[Any]) -> int | None:
     return matches[0] if len(matches) == 1 else None
 
 
-def _key_values(item: Any, keys: tuple[str, ...]) -> tuple[Scalar, ...] | None:
+def key_values(item: Any, keys: tuple[str, ...]) -> tuple[Scalar, ...] | None:
+    """The member's values for these keys, known defaults filled in; None for what is no keyed member."""
     if not isinstance(item, Mapping):
         return None
     values = tuple(item.get(key, KEY_DEFAULTS.get(key)) for key in keys)
