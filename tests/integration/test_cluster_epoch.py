@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 
+import orjson
 import pytest
 
+from tests.support.api_proxy import proxy_to, through
+from tests.support.sandbox import SandboxFacts
 from trueup.clients.cluster import Cluster
 from trueup.clients.epoch import (
     EPOCH_ANNOTATION,
@@ -39,17 +42,27 @@ async def test_an_epoch_does_not_go_back_when_its_lease_is_deleted(cluster: Clus
     assert await bump_epoch(cluster, namespace) > before
 
 
+async def test_a_lease_that_vanishes_under_the_bump_is_made_anew(sandbox: SandboxFacts, namespace: str) -> None:
+    details = {"name": EPOCH_LEASE, "kind": "leases"}
+    status = {"kind": "Status", "reason": "NotFound", "code": 404, "details": details}
+    async with proxy_to(sandbox) as proxy, through(sandbox, proxy) as cluster:
+        before = await bump_epoch(cluster, namespace)
+        gone = proxy.answer(lambda seen: seen.method == "PATCH", 404, orjson.dumps(status), times=1)
+        assert await bump_epoch(cluster, namespace) > before
+        assert gone.used == 1
+
+
 async def test_an_epoch_goes_on_from_one_ahead_of_the_clock(cluster: Cluster, namespace: str) -> None:
     await bump_epoch(cluster, namespace)
     resource = await cluster.resource("coordination.k8s.io", "Lease")
-    ahead = 10**15
+    ahead = 10**14
     await cluster.merge_patch(
         resource, namespace, EPOCH_LEASE, {"metadata": {"annotations": {EPOCH_ANNOTATION: str(ahead)}}}
     )
     assert await bump_epoch(cluster, namespace) == ahead + 1
 
 
-@pytest.mark.parametrize("said", [None, "", "soon", "-1", "1.5", "²"])
+@pytest.mark.parametrize("said", [None, "", "soon", "-1", "1.5", "²", "9" * 16, "9" * 5000])
 async def test_a_lease_without_an_epoch_is_not_taken_for_one(
     cluster: Cluster, namespace: str, said: str | None
 ) -> None:

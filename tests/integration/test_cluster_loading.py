@@ -96,7 +96,7 @@ async def test_a_kubeconfig_with_a_token_is_understood(sandbox: SandboxFacts) ->
     assert await whoami(KubeconfigSource(str(sandbox.kubeconfig_for("alice")))) == "alice"
 
 
-async def test_of_many_kubeconfigs_the_first_one_s_context_counts_as_in_kubectl(tmp_path: Path, sandbox: SandboxFacts) -> None:
+async def test_of_many_kubeconfigs_the_first_context_counts(tmp_path: Path, sandbox: SandboxFacts) -> None:
     first = kubeconfig(tmp_path / "first", sandbox, {"token": sandbox.users["bob"]})
     paths = os.pathsep.join([str(tmp_path / "missing"), first, str(sandbox.kubeconfig_for("alice"))])
     assert await whoami(KubeconfigSource(paths)) == "bob"

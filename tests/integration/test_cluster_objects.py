@@ -32,6 +32,7 @@ from trueup.clients.api_errors import (
 )
 from trueup.clients.cluster import Cluster, ClusterBounds, object_path
 from trueup.clients.credentials import KubeconfigSource, ServerAccess
+from trueup.clients.discovery import ApiResource
 from trueup.clients.transport import Request, TransportBounds
 from trueup.domain.errors import StalledError, TransientError
 
@@ -211,6 +212,15 @@ async def test_a_kind_is_found_once_installed_and_refused_once_gone(cluster: Clu
         return False
 
     await wait_until(unknown, 30, "the kind is unknown again")
+
+
+async def test_a_kind_that_is_not_served_is_not_taken_for_a_missing_object(cluster: Cluster, namespace: str) -> None:
+    for group, version in (("apps", "v1"), ("apps", "v0"), ("gone.example.com", "v1")):
+        unserved = ApiResource(group, version, "Sprocket", "sprockets", namespaced=True, verbs=frozenset())
+        with pytest.raises(NotServedError):
+            await cluster.get(unserved, namespace, "one")
+        with pytest.raises(NotServedError):
+            await cluster.delete(unserved, namespace, "one", uid="u")
 
 
 async def test_a_refusal_is_named_after_what_mends_it(sandbox: SandboxFacts, cluster: Cluster, namespace: str) -> None:

@@ -128,6 +128,8 @@ async def test_every_change_is_reported_and_stored_without_managed_fields(
         await editor.remove("one")
         await wait_until(lambda: len(seer.of("one")) == 3, SECONDS, "three changes")
         assert seer.of("one") == [(None, "1"), ("1", "2"), ("2", None)]
+        await editor.put("two", "1")
+        await wait_until(lambda: seer.value(namespace, "two"), SECONDS, "one more is in the store")
         assert set(earlier) == {(namespace, "before")}
         with pytest.raises(TypeError):
             earlier["a", "b"] = {}  # type: ignore[index]
@@ -165,22 +167,24 @@ async def test_a_gap_is_filled_by_a_list_that_reports_deletions(
     for name in ("stays", "changes", "goes", "is-another"):
         await editor.put(name, "1")
     async with followed(sandbox, namespace) as (proxy, seer):
-        refused = proxy.answer(is_watch, 503)
+        hole = proxy.black_hole(is_watch)
         proxy.cut_all()
-        await wait_until(lambda: refused.used, SECONDS, "no watch gets through")
+        await wait_until(lambda: hole.used, SECONDS, "no watch gets through")
         await editor.put("changes", "2")
         await editor.remove("goes")
         await editor.remove("is-another")
         await editor.put("is-another", "1")
         await editor.put("comes", "1")
+        lists = proxy.lists()
         status = {"kind": "Status", "status": "Failure", "reason": "Expired", "code": 410, "message": "too old"}
         if form == "answer":
             gone = proxy.answer(is_watch, 410, orjson.dumps(status), times=1)
         else:
             gone = proxy.end_watches_with(orjson.dumps({"type": "ERROR", "object": status}) + b"\n", times=1)
-        proxy.lift(refused)
+        proxy.lift(hole)
+        proxy.cut_all()
         await agrees(seer, editor)
-        assert gone.used == 1
+        assert (gone.used, proxy.lists()) == (1, lists + 1)
         assert seer.of("stays") == [(None, "1")]
         assert seer.of("changes") == [(None, "1"), ("1", "2")]
         assert seer.of("goes") == [(None, "1"), ("1", None)]
@@ -289,9 +293,12 @@ async def test_an_event_over_the_bound_is_refused_and_found_by_a_list(
         silence_seconds_max=20,
         watch_line_bytes_max=1000,
     )
-    async with followed(sandbox, namespace, bounds=bounds) as (_, seer):
+    async with followed(sandbox, namespace, bounds=bounds) as (proxy, seer):
+        await wait_until(proxy.watches, SECONDS, "a watch is open")
+        lists = proxy.lists()
         await editor.put("large", "x" * 200_000)
         await wait_until(lambda: seer.value(namespace, "large"), SECONDS, "the large object is seen")
+        assert proxy.lists() > lists
 
 
 async def test_a_poison_object_does_not_stop_the_others(

@@ -24,6 +24,8 @@ KEYS_SECRET = "trueup-keys"  # noqa: S105  the name of an object
 SEAL_KEY = "seal"
 SEAL_KEY_BYTES = 32
 BUMP_ATTEMPTS_MAX = 20
+#: Lua in Redis counts exactly up to 2**53.
+EPOCH_DIGITS_MAX = 15
 
 
 async def read_epoch(cluster: Cluster, namespace: str) -> int | None:
@@ -92,7 +94,7 @@ def _lease(epoch: int) -> dict[str, Any]:
 
 def _epoch_of(lease: dict[str, Any], namespace: str) -> int:
     said = (lease["metadata"].get("annotations") or {}).get(EPOCH_ANNOTATION)
-    if not isinstance(said, str) or not said.isascii() or not said.isdecimal():
+    if not isinstance(said, str) or not said.isdecimal() or len(said) > EPOCH_DIGITS_MAX:
         raise StalledError(
             f"Lease {namespace}/{EPOCH_LEASE} has no number in annotation {EPOCH_ANNOTATION}: delete the Lease, "
             "and a new epoch begins"
