@@ -134,6 +134,19 @@ async def test_cancellation_kills_the_whole_group(tmp_path: Path) -> None:
     await gone(tmp_path / "pid")
 
 
+async def test_a_cancellation_while_it_is_killed_leaves_the_exit_status_to_its_watcher(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    child = await spawn([SHELL, "-c", "exec sleep 1000"], env=base_environment())
+    ending = asyncio.create_task(child.terminate(grace_seconds=0))
+    while not ending.done():
+        await asyncio.sleep(0)
+        ending.cancel()
+    assert ending.cancelled()
+    assert child.returncode in {-signal.SIGTERM, -signal.SIGKILL}
+    assert not caplog.records, "somebody else reaped it"
+
+
 async def test_an_ended_process_leaves_no_child_behind(tmp_path: Path) -> None:
     await shell('sleep 1000 & echo $! > "$1"', str(tmp_path / "pid"))
     await gone(tmp_path / "pid")

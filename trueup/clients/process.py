@@ -179,13 +179,22 @@ async def _first(*events: asyncio.Event) -> None:
 
 
 async def _end(transport: asyncio.SubprocessTransport, exited: asyncio.Event) -> None:
-    """Kill what still runs, wait until it is reaped, and let go of the pipes."""
-    try:
-        if not exited.is_set():
-            _signal_group(transport, signal.SIGKILL)
+    """Kill what still runs, wait until it is reaped, and let go of the pipes.
+
+    A cancellation waits for that too: a transport that is closed before would reap the process
+    itself, and whoever watches over it would find none. After SIGKILL it is a matter of moments.
+    """
+    cancellation: asyncio.CancelledError | None = None
+    if not exited.is_set():
+        _signal_group(transport, signal.SIGKILL)
+    while not exited.is_set():
+        try:
             await exited.wait()
-    finally:
-        transport.close()
+        except asyncio.CancelledError as error:
+            cancellation = error
+    transport.close()
+    if cancellation is not None:
+        raise cancellation
 
 
 async def _finish(collector: _Collector) -> None:
