@@ -308,6 +308,7 @@ class QueueMachine(RuleBasedStateMachine):
         )
         assert len(lines) == len(set(lines))
         assert not set(lines) & set(running)
+        assert set(self.run(self.client.zrange("{trueup}:leases", 0, -1))) == set(running)
 
     @invariant()
     def every_uncovered_event_is_in_the_queue(self) -> None:

@@ -173,13 +173,24 @@ async def test_too_many_failures_make_a_dead_letter_and_a_new_event_revives_it(a
     assert await at.queue.dead_letters() == []
 
 
+async def test_a_revived_dead_letter_is_due_by_the_delay_of_what_revives_it(at):
+    await at.queue.enqueue([app("a")])
+    await at.queue.fail(await claimed(at.queue), delay_seconds=None, reason="invalid")
+    await at.queue.enqueue([app("a", delay_seconds=5)])
+    assert await at.queue.claim(wait_seconds_max=0) is None
+    await at.clock.advance(5)
+    await claimed(at.queue)
+
+
 async def test_a_job_can_be_given_up_at_once_unless_new_input_came(at):
     await at.queue.enqueue([app("a"), app("b")])
     first, second = await claimed(at.queue), await claimed(at.queue)
-    await at.queue.enqueue([app("b")])
+    await at.queue.enqueue([app("b", delay_seconds=5)])
     for claim in (first, second):
         await at.queue.fail(claim, delay_seconds=None, reason="invalid")
     assert [letter.job for letter in await at.queue.dead_letters()] == [app("a")]
+    assert await at.queue.claim(wait_seconds_max=0) is None
+    await at.clock.advance(5)
     claim = await claimed(at.queue)
     assert (claim.job, claim.attempt) == (app("b"), 0)
 
@@ -384,7 +395,7 @@ async def test_a_token_of_somebody_else_changes_nothing(at):
 
 
 @pytest.mark.parametrize(
-    "rubbish", [b"", b"\xff", b"[]", b"{}", b'{"v":1,"all":false,"scope":7}', b'{"v":99,"all":false}']
+    "rubbish", [b"", b"\xff", b"[]", b"{}", b'{"v":1,"all":false,"scope":7}', b'{"v":99,"all":false,"scope":{}}']
 )
 async def test_a_record_that_cannot_be_read_means_everything(at, rubbish):
     await at.queue.enqueue([app("a", scope=only("x"))])
@@ -414,6 +425,27 @@ async def test_a_running_key_that_is_put_in_line_by_hand_is_not_claimed_twice(at
     await claimed(at.queue)
     await at.client.zadd("{trueup}:ready", {"application:argocd/a": 0})
     assert await at.queue.claim(wait_seconds_max=0) is None
+
+
+async def test_a_server_whose_clock_goes_back_keeps_a_job_in_one_line(at):
+    await at.queue.enqueue([app("a")])
+    await at.clock.advance(-100)
+    await at.queue.enqueue([app("a", delay_seconds=50)])
+    assert await at.queue.depth() == Depth(ready=0, delayed=1, held=0, running=0, dead=0)
+    await at.clock.advance(50)
+    await claimed(at.queue)
+    assert await at.queue.depth() == Depth(ready=0, delayed=0, held=0, running=1, dead=0)
+
+
+async def test_an_idle_worker_waits_for_the_first_of_due_time_lease_and_bound(at):
+    bound = at.queue._bounds.block_seconds_max
+    assert await at.queue._claim_once() == bound
+    await at.queue.enqueue([app("a")])
+    await claimed(at.queue)
+    await at.clock.advance(BOUNDS.lease_seconds - 3)
+    assert await at.queue._claim_once() == 3
+    await at.queue.enqueue([app("b", delay_seconds=2)])
+    assert await at.queue._claim_once() == 2
 
 
 async def test_a_kind_of_job_that_nobody_here_knows_is_set_aside(at):

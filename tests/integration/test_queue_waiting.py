@@ -115,6 +115,9 @@ async def test_opening_an_epoch_lets_what_waits_be_claimed(tmp_path):
 
 
 async def test_an_idle_worker_does_not_poll(at):
+    await at.queue.enqueue([app(str(i)) for i in range(20)])
+    for _ in range(20):
+        await at.queue.settle(await claimed(at.queue))
     assert await at.queue.claim(wait_seconds_max=0) is None
     claims, blocks = calls("claim"), calls("blpop")
     assert await at.queue.claim(wait_seconds_max=1) is None

@@ -162,6 +162,8 @@ class Queue:
         deadline = loop.time() + wait_seconds_max
         while True:
             answer = await self._claim_once()
+            if answer is None:
+                continue
             if isinstance(answer, Claim):
                 return answer
             seconds = min(answer, deadline - loop.time())
@@ -169,8 +171,8 @@ class Queue:
                 return None
             await blocking_pop(self._client, f"{self._prefix}wake", seconds, grace_seconds=_BLOCK_GRACE_SECONDS)
 
-    async def _claim_once(self) -> Claim | float:
-        """A claim, or how many seconds may pass before it is worth asking again without being woken."""
+    async def _claim_once(self) -> Claim | float | None:
+        """A claim, or for how many seconds it is not worth asking again without being woken; None is at once."""
         asking = asyncio.ensure_future(self._scripts.run("claim"))
         try:
             answer = await asyncio.shield(asking)
@@ -190,7 +192,7 @@ class Queue:
         # Another version's kind of job, or rubbish: left to others, and a dead letter in the end.
         how = _how(failed=True, delay_seconds=_UNKNOWN_DELAY_SECONDS, reason="no worker here knows this kind of job")
         await self._scripts.run("return", _holder(key.decode(errors="replace"), token_of(text)), how)
-        return await self._claim_once()
+        return None
 
     async def _return_unseen(self, answer: list[Any]) -> None:
         if answer[0] == b"job":
