@@ -247,7 +247,7 @@ def test_what_is_wrong_is_said_by_field(path: tuple[str, ...], value: object, sa
         ({"revisions": ["main"]}, "operation.sync.revisions"),
         ({"revision": "--all"}, "operation.sync.revision"),
         ({"syncStrategy": {"hook": {"force": True}}}, "syncStrategy.hook.force"),
-        ({"syncStrategy": {"apply": {}}}, "syncStrategy.apply"),
+        ({"syncStrategy": {"apply": {"force": True}}}, "syncStrategy.apply.force"),
         ({"resources": [{"kind": "*", "name": "*"}]}, "operation.sync.resources[0]"),
         ({"resources": [{"kind": "Service"}]}, "operation.sync.resources[0].name is missing"),
         ({"resources": [{"kind": "Service", "name": ""}]}, "operation.sync.resources[0] names no object"),
@@ -366,3 +366,9 @@ def test_our_own_writes_do_not_trigger() -> None:
 )
 def test_what_people_ask_for_triggers(path: tuple[str, ...], value: object) -> None:
     assert trigger_hash(changed(*path, to=value, base="operated")) != trigger_hash(sample("operated"))
+
+
+def test_the_apply_strategy_is_what_a_sync_without_hooks_does_anyway() -> None:
+    application = parse_application(changed("operation", to={"sync": {"syncStrategy": {"apply": {}}}}))
+    assert application.operation is not None
+    assert application.operation.refusals == ()

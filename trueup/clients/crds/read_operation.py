@@ -62,12 +62,12 @@ def _unsupported(sync: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
     if as_list(sync.get("revisions")):
         sentences.append(f"operation.sync.revisions {_NOT_YET}; name one in operation.sync.revision.")
     strategy = as_mapping(sync.get("syncStrategy"))
-    if strategy.get("apply") is not None:
-        sentences.append(f"operation.sync.syncStrategy.apply {_NOT_YET}, for it leaves hooks out; remove it.")
-    if as_mapping(strategy.get("hook")).get("force") is True:
-        sentences.append(
-            f"operation.sync.syncStrategy.hook.force {_NOT_YET}; delete the object, and the sync makes it anew."
-        )
+    # Without hooks, which are refused in the manifests, the two strategies are one.
+    for name in ("apply", "hook"):
+        if as_mapping(strategy.get(name)).get("force") is True:
+            sentences.append(
+                f"operation.sync.syncStrategy.{name}.force {_NOT_YET}; delete the object, and the sync makes it anew."
+            )
     return sentences
 
 
