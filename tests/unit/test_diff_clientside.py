@@ -78,6 +78,14 @@ def test_nothing_to_do_is_an_empty_patch() -> None:
     assert patch(deployment({"name": "a", "env": env(("A", "1"), ("A", "2"))}), live) == {}
 
 
+def test_a_default_in_a_repeated_member_asks_for_no_patch() -> None:
+    def twice(**field: str) -> list[dict[str, Any]]:
+        return [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name", **field}}}] * 2
+
+    live = deployment({"name": "a", "env": twice(apiVersion="v1")})
+    assert patch(deployment({"name": "a", "env": twice()}), live) == {}
+
+
 def test_a_repeated_member_is_named_and_others_are_not() -> None:
     assert repeated_item(manifest(deployment({"name": "a", "env": env(("A", "1"), ("B", "1"))})), None) is None
     found = repeated_item(manifest(deployment({"name": "a", "env": env(("A", "1"), ("A", "2"))})), None)

@@ -352,6 +352,71 @@ def test_an_object_nested_too_deep_is_refused_by_name() -> None:
         compare(manifest(nested(OBJECT_DEPTH_MAX)), nested(OBJECT_DEPTH_MAX))
 
 
+def test_a_note_nested_too_deep_is_refused_by_name() -> None:
+    value: Any = "x"
+    for _ in range(600):
+        value = {"a": value}
+    live = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "deep"}, "spec": value}
+    desired = {**live, "spec": None}
+    note = json.dumps(live)
+    annotated = {**live, "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": note}}}
+    with pytest.raises(StalledError, match="nested deeper"):
+        compare(manifest(desired), annotated)
+
+
+def test_of_another_managers_member_only_our_field_is_extra() -> None:
+    def fields(below: dict[str, Any]) -> dict[str, Any]:
+        return {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"mesh"}': below}}}}}
+
+    live = deployment(containers=[{"name": "mesh", "image": "m", "tty": True}])
+    ours = ("trueup", "Apply", fields({"f:tty": {}}))
+    live = managed(live, ours, ("mesh", "Apply", fields({".": {}, "f:name": {}, "f:image": {}})))
+    assert shown(deployment(), live) == ["extra spec.template.spec.containers[name=mesh].tty"]
+
+
+def test_a_member_that_says_nothing_but_its_key_has_no_stand_in() -> None:
+    def env(**entry: str) -> dict[str, Any]:
+        return deployment(containers=[{"name": "a", "env": [entry]}])
+
+    path = "spec.template.spec.containers[name=a].env"
+    assert shown(env(name="A"), env(name="B", value="1")) == [f"missing {path}[name=A]"]
+    assert shown(env(name="A", value="1"), env(name="B", value="1")) == [f"changed {path}[name=B].name"]
+
+
+def test_defaults_inside_a_stand_in_are_no_edits() -> None:
+    def named(name: str, **field: str) -> dict[str, Any]:
+        env = [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name", **field}}}]
+        return deployment(containers=[{"name": name, "env": env}])
+
+    item = {".": {}, "f:name": {}, "f:env": {'k:{"name":"A"}': {".": {}, "f:valueFrom": {"f:fieldRef": {}}}}}
+    edited = {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"b"}': item}}}}}
+    live = managed(
+        named("b", apiVersion="v1"), ("trueup", "Apply", {"f:spec": {"f:x": {}}}), ("edit", "Update", edited)
+    )
+    assert "changed spec.template.spec.containers[name=b].env" not in shown(named("a"), live)
+    assert not any("apiVersion" in line for line in shown(named("a"), live))
+
+
+def test_an_empty_storage_class_is_not_no_storage_class() -> None:
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a"}}
+    assert shown({**claim, "spec": {"storageClassName": "", "volumeName": ""}}, {**claim, "spec": {}}) == [
+        "missing spec.storageClassName"
+    ]
+
+
+def test_a_custom_set_is_known_by_its_owners() -> None:
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}}
+    live = managed({**widget, "tags": ["b", "a", "c"]}, ("x", "Update", {"f:tags": {'v:"a"': {}, 'v:"b"': {}}}))
+    assert shown({**widget, "tags": ["a", "b"]}, live) == []
+
+
+def test_one_live_member_is_the_partner_of_one_desired() -> None:
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}}
+    live = managed({**widget, "list": [{"a": 1, "b": 2}]}, ("x", "Update", {"f:list": {'k:{"a":1,"b":2}': {".": {}}}}))
+    assert shown({**widget, "list": [{"a": 1}]}, live) == []
+    assert shown({**widget, "list": [{"a": 1}, {"b": 2}]}, live) == ["missing list[b=2]"]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "b"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=3),
@@ -361,17 +426,15 @@ JSON = st.recursive(
 
 def holds(live: Any, desired: Any) -> bool:
     """Whether a custom resource's live value says all that is desired: an oracle without lists of keys."""
-    if desired is None or (desired == [] and live is None and isinstance(desired, list)):
-        return True
     if isinstance(desired, dict) and isinstance(live, dict):
-        return all(holds(live.get(name), value) for name, value in desired.items())
+        return all(
+            (value in (None, []) and live.get(name) is None) or holds(live.get(name), value)
+            for name, value in desired.items()
+            if value is not None
+        )
     if isinstance(desired, list) and isinstance(live, list):
-        return len(desired) == len(live) and all(entry(one, other) for one, other in zip(desired, live, strict=True))
+        return len(desired) == len(live) and all(holds(other, one) for one, other in zip(desired, live, strict=True))
     return type(desired) is type(live) and desired == live
-
-
-def entry(desired: Any, live: Any) -> bool:
-    return desired is None and live is None if desired is None else holds(live, desired)
 
 
 def widget(spec: Any) -> dict[str, Any]:
@@ -380,7 +443,8 @@ def widget(spec: Any) -> dict[str, Any]:
 
 @given(desired=JSON, live=JSON)
 def test_a_difference_is_empty_exactly_if_live_says_all_that_is_desired(desired: Any, live: Any) -> None:
-    assert (compare(manifest(widget(desired)), widget(live)).changes == ()) == holds(live, desired)
+    synced = compare(manifest(widget(desired)), widget(live)).changes == ()
+    assert synced == holds(widget(live), widget(desired))
 
 
 @given(desired=JSON, extra=st.dictionaries(st.sampled_from("wxyz"), JSON, max_size=2))
