@@ -97,9 +97,12 @@ async def test_a_run_is_cancelled_when_redis_is_away_for_longer_than_the_lease(t
 async def test_what_the_body_raises_passes_through_as_it_is(at):
     await at.queue.enqueue([app("a")])
     claim = await claimed(at.queue)
-    with pytest.raises(StalledError, match="render"):
+    error, cause = StalledError("render"), ValueError("kustomize")
+    with pytest.raises(StalledError) as raised:
         async with at.queue.running(claim):
-            raise StalledError("render")
+            raise error from cause
+    assert raised.value is error
+    assert error.__cause__ is cause
     await at.queue.fail(claim, delay_seconds=None, reason="render")
 
 

@@ -68,12 +68,11 @@ async def test_a_blocked_worker_learns_of_a_job_that_is_due_sooner(at):
 
 
 async def test_a_worker_that_gets_a_job_leaves_the_watch_to_another(at):
-    """The first to be woken knows of the delayed job; the second must be told when the first gets busy."""
+    """Only one is woken for the job that is ready; the other must be told that there is a later one."""
     async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
         workers = [group.create_task(claimed(at.queue, wait_seconds_max=600)) for _ in range(2)]
         await blocked(at.client, 2)
-        await at.queue.enqueue([app("later", delay_seconds=0.5)])
-        await at.queue.enqueue([app("now")])
+        await at.queue.enqueue([app("later", delay_seconds=0.5), app("now")])
     assert {worker.result().job.subject for worker in workers} == {"argocd/now", "argocd/later"}
 
 
