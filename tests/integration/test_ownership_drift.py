@@ -380,8 +380,7 @@ async def test_duplicate_env_names_are_applied_on_the_client_side(hands: Hands) 
     found = repeated_item(manifest, live)
     assert found is not None
     assert show(found) == "spec.template.spec.containers[name=web].env[name=A]"
-    patch = client_side_patch(manifest, tracked(manifest, "shop"), live, ())
-    await hands.patch(manifest, patch, manager="trueup")
+    await hands.apply_client_side(manifest)
     assert (await hands.compare(manifest)).status == "Synced"
     live = await hands.live(manifest)
     assert client_side_patch(manifest, tracked(manifest, "shop"), live, ()) == {}

@@ -14,6 +14,7 @@ from tests.support.sandbox import SandboxFacts
 from trueup.clients.api_errors import ConflictError
 from trueup.clients.cluster import Cluster
 from trueup.clients.process import base_environment, run
+from trueup.domain.clientside import client_side_patch
 from trueup.domain.diff import ObjectDiff, compare
 from trueup.domain.managedfields import transfer_ownership
 from trueup.domain.plan import tracked
@@ -111,6 +112,20 @@ class Hands:
                 return False
         await self.apply(manifest)
         return True
+
+    async def apply_client_side(self, manifest: Manifest) -> None:
+        """Apply without the server's help, anew where a controller wrote in between."""
+        while True:
+            live = await self.live(manifest)
+            try:
+                await self.patch(
+                    manifest,
+                    client_side_patch(manifest, tracked(manifest, APPLICATION), live, ()),
+                    manager="trueup",
+                )
+            except ConflictError:
+                continue
+            return
 
 
 def shown(diff: ObjectDiff) -> list[str]:
