@@ -7,21 +7,25 @@ import os
 import stat
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import certifi
 import pytest
 import yaml
 
 from tests.support.api_proxy import proxy_to
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import Seen
-from trueup.clients.api_errors import UnauthorizedError
+from trueup.clients.api_errors import ServerError, UnauthorizedError
 from trueup.clients.cluster import Cluster, ClusterBounds
 from trueup.clients.credentials import CredentialsSource, InClusterSource, KubeconfigSource, ServerAccess, home_source
 from trueup.clients.transport import TransportBounds
 from trueup.domain.errors import StalledError
 
+#: Reads its credentials before every request.
+FORGETFUL = ClusterBounds(transport=TransportBounds(credentials_seconds_max=0.0))
 EAGER = ClusterBounds(transport=TransportBounds(credentials_seconds_min=0.0))
 
 
@@ -59,7 +63,11 @@ def test_the_whole_library_works_beside_ours(order: str) -> None:
         f"{order}\n"
         "from trueup.clients.kubernetes_light import Configuration\n"
         "assert kubernetes_asyncio.client.V1Pod().to_dict()\n"
+        "import kubernetes_asyncio.config.kube_config as kube, trueup.clients.exec_plugin as ours\n"
+        "assert not issubclass(kube.ExecProvider, ours._BoundedExecProvider)\n"
         "print(kubernetes_asyncio.client.CoreV1Api.__name__, Configuration(host='http://localhost').get_host_from_settings(None))\n"
+        "import sys\n"
+        "assert sys.modules['kubernetes_asyncio'] is kubernetes_asyncio\n"
         "assert callable(kubernetes_asyncio.config.load_config)"
     )
     assert answer == "CoreV1Api http://localhost"
@@ -135,20 +143,80 @@ async def test_an_exec_plugin_is_run_and_run_again_when_its_token_is_refused(
 
 
 async def test_a_service_account_s_rotated_token_is_read_again(tmp_path: Path, sandbox: SandboxFacts) -> None:
-    host, port = sandbox.server.removeprefix("https://").split(":")
-    (tmp_path / "ca.crt").write_bytes(base64.b64decode(sandbox.ca_data))
+    source = service_account(tmp_path, sandbox, ca=base64.b64decode(sandbox.ca_data))
     token = tmp_path / "token"
     token.write_text("no longer good")
-    source = InClusterSource(
-        token_file=str(token),
-        ca_file=str(tmp_path / "ca.crt"),
-        environ={"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port},
-    )
     async with Cluster(source, bounds=EAGER) as cluster:
         with pytest.raises(UnauthorizedError):
             await cluster.version()
         token.write_text(sandbox.users["alice"] + "\n")
         assert await whoami_of(cluster) == "alice"
+
+
+def service_account(directory: Path, sandbox: SandboxFacts, *, ca: bytes) -> InClusterSource:
+    (directory / "ca.crt").write_bytes(ca)
+    (directory / "token").write_text(sandbox.users["alice"])
+    host, port = sandbox.server.removeprefix("https://").split(":")
+    return InClusterSource(
+        token_file=str(directory / "token"),
+        ca_file=str(directory / "ca.crt"),
+        environ={"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port},
+    )
+
+
+async def test_a_rotated_authority_is_trusted_without_a_restart(tmp_path: Path, sandbox: SandboxFacts) -> None:
+    source = service_account(tmp_path, sandbox, ca=certifi.contents().encode())
+    async with Cluster(source, bounds=FORGETFUL) as cluster:
+        with pytest.raises(ServerError, match="Certificate"):
+            await cluster.version()
+        (tmp_path / "ca.crt").write_bytes(base64.b64decode(sandbox.ca_data))
+        assert await whoami_of(cluster) == "alice"
+
+
+async def test_old_credentials_serve_while_new_ones_cannot_be_read(tmp_path: Path, sandbox: SandboxFacts) -> None:
+    source = service_account(tmp_path, sandbox, ca=base64.b64decode(sandbox.ca_data))
+    async with Cluster(source, bounds=FORGETFUL) as cluster:
+        (tmp_path / "token").unlink()
+        assert await whoami_of(cluster) == "alice"
+    with pytest.raises(StalledError, match="service account cannot be used"):
+        await source.read(forced=False)
+
+
+def with_plugin(directory: Path, sandbox: SandboxFacts, script: str) -> KubeconfigSource:
+    plugin = directory / "plugin"
+    plugin.write_text(f"#!/bin/sh\n{script}\n")
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    stanza = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}
+    return KubeconfigSource(kubeconfig(directory / "kubeconfig", sandbox, {"exec": stanza}))
+
+
+async def test_a_plugin_that_hangs_is_given_up_and_ended(tmp_path: Path, sandbox: SandboxFacts) -> None:
+    source = with_plugin(tmp_path, sandbox, f'echo $$ > "{tmp_path}/pid"; exec sleep 1000')
+    bounds = ClusterBounds(transport=TransportBounds(credentials_read_seconds_max=1.0))
+    with pytest.raises(StalledError, match="gives no answer"):
+        async with Cluster(source, bounds=bounds):
+            pass
+    pid = int((tmp_path / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo canary >&2; exit 3", "exit status 3"),
+        ("echo canary", "no ExecCredential"),
+        ("echo '[]'", "no ExecCredential"),
+        ('echo \'{"apiVersion":"client.authentication.k8s.io/v1"}\'', "no ExecCredential"),
+        ('echo \'{"apiVersion":"client.authentication.k8s.io/v0"}\'', "does not speak"),
+    ],
+)
+async def test_a_plugin_that_fails_is_named_and_not_quoted(
+    tmp_path: Path, sandbox: SandboxFacts, script: str, why: str
+) -> None:
+    with pytest.raises(StalledError, match=why) as refused:
+        await with_plugin(tmp_path, sandbox, script).read(forced=False)
+    assert "canary" not in str(refused.value)
 
 
 async def test_a_cluster_secret_reaches_its_server(sandbox: SandboxFacts) -> None:
@@ -176,6 +244,15 @@ async def test_a_broken_kubeconfig_is_named_and_not_quoted(tmp_path: Path, conte
         await KubeconfigSource(str(path)).read(forced=False)
     with pytest.raises(StalledError, match="no kubeconfig"):
         await KubeconfigSource(str(tmp_path / "missing")).read(forced=False)
+
+
+async def test_a_kubeconfig_s_token_is_not_quoted(tmp_path: Path, sandbox: SandboxFacts) -> None:
+    path = tmp_path / "kubeconfig"
+    kubeconfig(path, sandbox, {"token": "canary"})
+    path.write_text(path.read_text().replace("  user:\n    token:", "  token:"))
+    with pytest.raises(StalledError) as refused:
+        await KubeconfigSource(str(path)).read(forced=False)
+    assert "canary" not in "".join(traceback.format_exception(refused.value))
 
 
 def bearer(token: str) -> Callable[[Seen], bool]:

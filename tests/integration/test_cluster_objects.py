@@ -340,6 +340,67 @@ async def test_a_throttled_request_says_for_how_long(sandbox: SandboxFacts) -> N
             assert throttled.value.retry_after_seconds == seconds
 
 
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b"null", b"{}", b'{"kind":"APIGroupList"}', b"\xff"])
+async def test_an_answer_of_something_else_is_not_taken_for_emptiness(
+    sandbox: SandboxFacts, namespace: str, answer: bytes
+) -> None:
+    async with proxy_to(sandbox) as proxy, through(sandbox, proxy) as cluster:
+        other = proxy.answer(lambda seen: True, 200, answer)  # noqa: ARG005
+        with pytest.raises((ServerError, StalledError)) as unread:
+            await cluster.resource("", "ConfigMap")
+        assert not isinstance(unread.value, UnknownKindError)
+        proxy.lift(other)
+        resource = await cluster.resource("", "ConfigMap")
+        proxy.answer(lambda seen: True, 200, answer)  # noqa: ARG005
+        with pytest.raises(ServerError):
+            await cluster.list_all(resource, namespace)
+
+
+async def test_an_answer_over_the_bound_is_refused(sandbox: SandboxFacts) -> None:
+    bounds = ClusterBounds(transport=TransportBounds(response_bytes_max=100))
+    async with Cluster(KubeconfigSource(str(sandbox.kubeconfig)), bounds=bounds) as cluster:
+        with pytest.raises(StalledError, match="over 100 bytes"):
+            await cluster.version()
+
+
+async def test_a_group_whose_own_server_is_away_is_not_called_unknown(cluster: Cluster) -> None:
+    services = await cluster.resource("apiregistration.k8s.io", "APIService")
+    group = f"g{secrets.token_hex(4)}.example.com"
+    spec = {
+        "group": group,
+        "version": "v1",
+        "groupPriorityMinimum": 1000,
+        "versionPriority": 15,
+        "insecureSkipTLSVerify": True,
+        "service": {"namespace": "default", "name": "absent"},
+    }
+    made = await cluster.apply(
+        services,
+        "",
+        f"v1.{group}",
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": f"v1.{group}"},
+            "spec": spec,
+        },
+    )
+    try:
+
+        async def away() -> bool:
+            try:
+                await cluster.resource(group, "Widget")
+            except ServerError as error:
+                return group in str(error)
+            except UnknownKindError:
+                return False
+            return False
+
+        await wait_until(away, 30, "the group is known to be away")
+    finally:
+        await cluster.delete(services, "", f"v1.{group}", uid=made["metadata"]["uid"], propagation="Background")
+
+
 async def test_a_redirect_is_not_followed(sandbox: SandboxFacts) -> None:
     async with proxy_to(sandbox) as other, proxy_to(sandbox) as proxy, through(sandbox, proxy) as cluster:
         proxy.answer(lambda seen: "/version" in seen.target, 307, headers={"Location": f"{other.url}/version"})

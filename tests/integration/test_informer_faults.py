@@ -257,6 +257,17 @@ async def test_watches_that_end_at_once_for_no_reason_lead_to_a_list(
         await wait_until(lambda: seer.value(namespace, "one") == "1", SECONDS, "a list finds the change")
 
 
+async def test_watches_that_the_server_ends_in_time_go_on_without_a_list(
+    sandbox: SandboxFacts, namespace: str, editor: Editor
+) -> None:
+    async with followed(sandbox, namespace, bounds=replace(IMPATIENT, watch_seconds=1)) as (proxy, seer):
+        await wait_until(lambda: proxy.watches() >= 5, SECONDS, "the server has ended four watches")
+        await editor.put("one", "1")
+        await wait_until(lambda: seer.value(namespace, "one") == "1", SECONDS, "the change is seen")
+        # Two readings of the kinds, and the first list.
+        assert proxy.lists() == 3
+
+
 async def test_an_unreadable_event_is_passed_over_by_a_list(
     sandbox: SandboxFacts, namespace: str, editor: Editor
 ) -> None:
@@ -324,6 +335,20 @@ async def test_a_poison_object_does_not_stop_the_others(
     said = capsys.readouterr()
     assert "ValueError" in said.out + said.err
     assert "canary" not in said.out + said.err
+
+
+async def test_watches_are_bounded(sandbox: SandboxFacts, namespace: str, editor: Editor) -> None:
+    bounds = ClusterBounds(transport=TransportBounds(watches_max=1))
+    async with proxy_to(sandbox) as proxy, through(sandbox, proxy, bounds) as cluster:
+        resource = await cluster.resource("", "ConfigMap")
+        one, two = (Informer(cluster, resource, namespace=namespace, bounds=IMPATIENT) for _ in range(2))
+        async with running(one):
+            await wait_until(proxy.watches, SECONDS, "a watch is open")
+            async with running(two) as seer:
+                # The second one lists instead, with growing patience.
+                await editor.put("one", "1")
+                await wait_until(lambda: seer.value(namespace, "one"), SECONDS, "a list finds the change")
+                assert proxy.watches() == 1
 
 
 async def test_an_informer_that_starts_without_a_server_comes_to_it(sandbox: SandboxFacts, namespace: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import aiohttp
 import yaml
 
+from trueup.clients import exec_plugin
 from trueup.clients.kubernetes_light import (
     SERVICE_CERT_FILENAME,
     SERVICE_TOKEN_FILENAME,
@@ -26,6 +27,8 @@ from trueup.clients.kubernetes_light import (
     KubeConfigMerger,
 )
 from trueup.domain.errors import StalledError
+
+exec_plugin.install()
 
 #: What the loaders raise of a file, a plugin or a provider that is not as they expect it.
 _UNUSABLE = (
@@ -104,11 +107,11 @@ class KubeconfigSource:
             configuration = Configuration()
             await self._loader.load_and_set(configuration)
         except _UNUSABLE as error:
-            # What a kubeconfig or an exec plugin says may hold a token: the kind of error is all that is told.
+            # The library's errors quote the entry at fault, token and all: neither shown nor chained.
+            why = str(error) if isinstance(error, exec_plugin.PluginError) else type(error).__name__
             raise StalledError(
-                f"The kubeconfig {self._paths} cannot be used ({type(error).__name__}): "
-                "check it with `kubectl --kubeconfig … version`"
-            ) from error
+                f"The kubeconfig {self._paths} cannot be used ({why}): check it with `kubectl --kubeconfig … version`"
+            ) from None
         return _credentials(configuration)
 
     def _open(self) -> Any:
@@ -192,7 +195,7 @@ class ServerAccess:
         except _UNUSABLE as error:
             raise StalledError(
                 f"The credentials for {self.server} cannot be used ({type(error).__name__}): correct its cluster Secret"
-            ) from error
+            ) from None
         return _credentials(configuration)
 
 

@@ -4,8 +4,8 @@
 none. Its HTTP client, its configuration and its kubeconfig loaders stand on their own: they are
 imported here from under package modules that are not executed. See ADR 0002.
 
-Nothing of it stays behind in `sys.modules`, so whoever imports the real package gets all of it,
-before or after.
+The copies are private: nothing of them stays behind in `sys.modules`, so whoever imports the real
+package, before or after, gets all of it and none of what is changed here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _PACKAGE = "kubernetes_asyncio"
 
@@ -39,22 +40,30 @@ def _unexecuted(name: str, directory: Path) -> ModuleType:
     return module_from_spec(spec)
 
 
+def _registered() -> dict[str, ModuleType]:
+    return {name: module for name, module in sys.modules.items() if name.split(".", 1)[0] == _PACKAGE}
+
+
 @contextmanager
 def _packages_unexecuted() -> Iterator[ModuleType]:
     """The package and its two subpackages in `sys.modules`, empty but able to find their submodules."""
+    others = _registered()
     spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(f"{_PACKAGE} is not installed", name=_PACKAGE)
     root = Path(spec.submodule_search_locations[0])
     client = _unexecuted(f"{_PACKAGE}.client", root / "client")
+    for name in others:
+        del sys.modules[name]
     sys.modules[_PACKAGE] = _unexecuted(_PACKAGE, root)
     sys.modules[f"{_PACKAGE}.client"] = client
     sys.modules[f"{_PACKAGE}.config"] = _unexecuted(f"{_PACKAGE}.config", root / "config")
     try:
         yield client
     finally:
-        for name in [name for name in sys.modules if name == _PACKAGE or name.startswith(f"{_PACKAGE}.")]:
+        for name in _registered():
             del sys.modules[name]
+        sys.modules.update(others)
 
 
 def _submodules() -> tuple[ModuleType, ...]:
@@ -69,8 +78,6 @@ def _submodules() -> tuple[ModuleType, ...]:
 
 
 def _load() -> tuple[ModuleType, ...]:
-    if f"{_PACKAGE}.client" in sys.modules:
-        return _submodules()
     with _packages_unexecuted() as client:
         configuration = importlib.import_module(f"{_PACKAGE}.client.configuration")
         client.__dict__.update(Configuration=configuration.Configuration, ApiClient=_NoApiClient)
@@ -87,3 +94,9 @@ SERVICE_TOKEN_FILENAME: str = _incluster.SERVICE_TOKEN_FILENAME
 SERVICE_CERT_FILENAME: str = _incluster.SERVICE_CERT_FILENAME
 KubeConfigLoader = _kube.KubeConfigLoader
 KubeConfigMerger = _kube.KubeConfigMerger
+ExecProvider = _kube.ExecProvider
+
+
+def run_exec_plugins_with(provider: type[Any]) -> None:
+    """Have the kubeconfig loader run plugins with this subclass of `ExecProvider`."""
+    _kube.__dict__["ExecProvider"] = provider
