@@ -83,6 +83,12 @@ def test_form_that_cannot_be_read_is_malformed(body: bytes) -> None:
         deliver(body, Content_Type=FORM)
 
 
+def test_form_that_is_not_utf8_inside_is_malformed_and_not_mended() -> None:
+    body = urlencode({"payload": json.dumps(sample("push"))}).encode().replace(b"Ada", b"A%ffa", 1)
+    with pytest.raises(MalformedError, match="percent-encoded"):
+        deliver(body, Content_Type=FORM)
+
+
 @pytest.mark.parametrize("content_type", ["", "text/plain", "multipart/form-data; boundary=x", "application/xml"])
 def test_other_content_types_are_malformed(content_type: str) -> None:
     with pytest.raises(MalformedError, match="Content-Type"):
