@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from tests.support.git import Repository, git, http_server, open_mirror
+from tests.support.git import Gate, Repository, git, http_server, open_mirror
 from trueup.clients.git import GitBounds
+from trueup.clients.git_errors import local_error
 from trueup.clients.git_lock import file_lock
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.clients.git_store import local_ref
@@ -45,11 +47,15 @@ async def main(mirror: Mirror) -> str:
     return found
 
 
-async def files(mirror: Mirror, commit: str) -> dict[str, bytes]:
-    tree = await mirror.tree_id(commit, "app")
-    if tree is None:
+async def tree(mirror: Mirror, commit: str) -> str:
+    found = await mirror.tree_id(commit, "app")
+    if found is None:
         raise TransientError("the tree is not to be had")
-    entries = await mirror.list_tree(tree)
+    return found
+
+
+async def files(mirror: Mirror, commit: str) -> dict[str, bytes]:
+    entries = await mirror.list_tree(await tree(mirror, commit))
     blobs = await mirror.read_blobs(entry.sha for entry in entries)
     return {entry.path: blobs[entry.sha] for entry in entries}
 
@@ -126,41 +132,70 @@ async def test_a_remote_that_hangs_is_given_up(tmp_path: Path) -> None:
 async def test_a_pack_that_breaks_off_leaves_the_mirror_as_it_was(
     tmp_path: Path, server: GitServer, repository: Repository
 ) -> None:
-    broken = False
-
-    async def forward(request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        argv = ["git", "http-backend"]
-        variables = {
-            "GIT_PROJECT_ROOT": str(server.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
-            "PATH_INFO": request.path,
-            "QUERY_STRING": request.query_string,
-            "REQUEST_METHOD": request.method,
-            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "PATH": os.environ["PATH"],
-        }
-        child = await asyncio.create_subprocess_exec(*argv, stdin=-1, stdout=-1, env=variables)
-        head, _, out = (await child.communicate(body))[0].partition(b"\r\n\r\n")
-        kind = next(line for line in head.decode().splitlines() if line.startswith("Content-Type"))
-        if broken and b"command=fetch" in body:
-            out = out[: len(out) // 2]
-        return web.Response(body=out, content_type=kind.partition(": ")[2])
-
-    async with http_server(forward) as url:
+    gate = Gate(server.root)
+    async with http_server(gate.answer) as url:
         mirror = open_mirror(tmp_path, f"{url}/r.git")
         try:
             first = await main(mirror)
             second = await repository.commit({f"app/{n}": os.urandom(4_000) for n in range(20)})
-            broken = True
+            gate.cut = True
             with pytest.raises(TransientError):
                 await main(mirror)
             assert await mirror.resolve("main") == first
-            broken = False
+            assert not (mirror.directory.parent / "quarantine.git").exists()
+            gate.cut = False
             assert await main(mirror) == second
         finally:
             await mirror.close()
+
+
+async def test_a_fetch_that_is_killed_midway_leaves_the_mirror_as_it_was(
+    tmp_path: Path, server: GitServer, repository: Repository
+) -> None:
+    gate = Gate(server.root)
+    async with http_server(gate.answer) as url:
+        mirror = open_mirror(tmp_path, f"{url}/r.git")
+        try:
+            first = await main(mirror)
+            second = await repository.commit({"app/a.yaml": "a: 2\n"})
+            gate.release.clear()
+            fetching = asyncio.create_task(main(mirror))
+            await gate.held.wait()
+            # Cancelling kills git's whole process group with SIGKILL.
+            fetching.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await fetching
+            gate.release.set()
+            assert await mirror.resolve("main") == first
+            assert await main(mirror) == second
+        finally:
+            await mirror.close()
+
+
+async def test_closing_ends_a_fetch_that_is_under_way(
+    tmp_path: Path, server: GitServer, repository: Repository
+) -> None:
+    gate = Gate(server.root)
+    gate.release.clear()
+    async with http_server(gate.answer) as url:
+        mirror = open_mirror(tmp_path, f"{url}/r.git")
+        fetching = asyncio.create_task(main(mirror))
+        await gate.held.wait()
+        await mirror.close()
+        with pytest.raises(asyncio.CancelledError):
+            await fetching
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "fatal: unable to unpack abc header: No space left on device",
+        "fatal: pack has bad object at offset 12: inflate returned -5\nfatal: fetch-pack: invalid index-pack output",
+        "error: cannot fork: Resource temporarily unavailable\nfatal: bad object refs/x",
+    ],
+)
+def test_a_machine_short_of_room_or_a_broken_pack_is_no_damage(words: str) -> None:
+    assert local_error(words) is None
 
 
 async def test_locks_of_a_killed_fetch_are_cleared(mirror: Mirror, repository: Repository) -> None:
@@ -258,6 +293,35 @@ async def test_no_flipped_bit_is_ever_read_as_content(mirror: Mirror, repository
     assert noticed > 10
     assert await main(mirror) == commit
     assert await files(mirror, commit) == true
+
+
+async def test_other_content_under_a_true_name_is_never_read(
+    tmp_path: Path, mirror: Mirror, repository: Repository
+) -> None:
+    commit = await main(mirror)
+    (entry,) = [e for e in await mirror.list_tree(await tree(mirror, commit)) if e.path == "a.yaml"]
+    for pack in (mirror.directory / "objects" / "pack").glob("*.pack"):
+        away = pack.rename(tmp_path / pack.name)
+        await git(mirror.directory, "unpack-objects", "-q", stdin=away.read_bytes())
+    stored = mirror.directory / "objects" / entry.sha[:2] / entry.sha[2:]
+    stored.chmod(0o600)
+    stored.write_bytes(zlib.compress(b"blob 5\0a: 2\n"))
+    await mirror.release()
+    with pytest.raises(TransientError, match="cloned anew"):
+        await mirror.read_blobs([entry.sha])
+    assert await main(mirror) == commit
+    assert await mirror.read_blobs([entry.sha]) == {entry.sha: b"a: 1\n"}
+
+
+async def test_a_hook_in_the_mirror_is_not_run(mirror: Mirror, repository: Repository, tmp_path: Path) -> None:
+    await main(mirror)
+    hook = mirror.directory / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/marker\n")
+    hook.chmod(0o755)
+    moved = await repository.commit({"app/a.yaml": "a: 2\n"})
+    assert await main(mirror) == moved
+    assert not (tmp_path / "marker").exists()
 
 
 async def test_a_mirror_that_another_process_made_anew_is_read_anew(

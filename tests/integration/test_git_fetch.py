@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git import Repository, git, open_mirror
+from tests.support.git import Gate, Repository, git, http_server, open_mirror
 from tests.support.wait import wait_until
+from trueup.clients.git import GitBounds
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.errors import InvalidSpecError
 from trueup.sandbox import GitServer, git_server
@@ -140,18 +141,44 @@ async def test_callers_share_the_fetch_that_has_not_begun(
 
 
 async def test_who_comes_during_a_fetch_gets_what_came_after_it_began(
-    mirror: Mirror, repository: Repository, server: GitServer
+    tmp_path: Path, repository: Repository, server: GitServer
 ) -> None:
-    await one(mirror, "main")
-    server.counters.clear()
-    async with asyncio.TaskGroup() as group:
-        early = group.create_task(one(mirror, "main"))
-        await wait_until(lambda: server.counters["r", "refs"], 10, "the first request")
-        moved = await repository.commit({"app/a.yaml": "a: 2\n"})
-        late = [group.create_task(one(mirror, "main")) for _ in range(10)]
-    assert {task.result() for task in late} == {moved}
-    assert not isinstance(early.result(), Missing)
-    assert server.counters["r", "refs"] <= 2
+    gate = Gate(server.root)
+    async with http_server(gate.answer) as url:
+        mirror = open_mirror(tmp_path, f"{url}/r.git")
+        try:
+            gate.release.clear()
+            first = await repository.head()
+            early = asyncio.create_task(one(mirror, "main"))
+            await gate.held.wait()
+            moved = await repository.commit({"app/a.yaml": "a: 2\n"})
+            late = [asyncio.create_task(one(mirror, "main")) for _ in range(10)]
+            await asyncio.sleep(0)
+            listed = len(gate.listed)
+            gate.release.set()
+            assert await early == first
+            assert await asyncio.gather(*late) == [moved] * 10
+            assert len(gate.listed) == listed + 1
+        finally:
+            await mirror.close()
+
+
+async def test_the_remote_is_made_to_list_the_named_refs_only(
+    tmp_path: Path, repository: Repository, server: GitServer
+) -> None:
+    await repository.push("main:refs/heads/other", "main:refs/tags/other", "main:refs/pull/1/head")
+    gate = Gate(server.root)
+    async with http_server(gate.answer) as url:
+        mirror = open_mirror(tmp_path, f"{url}/r.git")
+        try:
+            await mirror.ls_remote(["HEAD", "refs/heads/main"], credentials=None)
+            await mirror.fetch(["HEAD", "main", "none"], credentials=None)
+            await mirror.fetch(["HEAD", "main"], credentials=None)
+        finally:
+            await mirror.close()
+    assert len(gate.listed) >= 3
+    assert all(b"refs/heads/main" in listed for listed in gate.listed)
+    assert not any(b"other" in listed or b"pull" in listed for listed in gate.listed)
 
 
 async def test_one_callers_bad_revision_is_not_the_others_fault(mirror: Mirror, repository: Repository) -> None:
@@ -287,13 +314,31 @@ async def test_a_repository_of_sha256_is_mirrored(tmp_path: Path, server: GitSer
         await mirror.close()
 
 
-async def test_maintenance_forgets_what_is_no_longer_followed(mirror: Mirror, repository: Repository) -> None:
+async def test_what_is_no_longer_followed_can_be_forgotten(mirror: Mirror, repository: Repository) -> None:
     await repository.commit({"x": "1"}, branch="other")
     await mirror.fetch(["main", "other", "HEAD"], credentials=None)
-    await mirror.maintain(["main"])
+    await mirror.forget_others(["main"])
     assert await mirror.resolve("main") is not None
     assert await mirror.resolve("other") is None
     assert await mirror.resolve("HEAD") is None
+
+
+async def test_packs_do_not_pile_up_and_packing_disturbs_nobody(
+    tmp_path: Path, server: GitServer, repository: Repository
+) -> None:
+    mirror = open_mirror(tmp_path, server.repository_url("r"), bounds=GitBounds(packs_max=3))
+    packs = mirror.directory / "objects" / "pack"
+    try:
+        commits = []
+        for n in range(8):
+            commits.append(await repository.commit({"app/a.yaml": f"a: {n}\n"}))
+            assert await one(mirror, "main") == commits[-1]
+            assert await mirror.tree_ids([(commit, "app") for commit in commits])
+        await wait_until(lambda: len(list(packs.glob("*.pack"))) <= 4, 30, "fewer packs")
+        assert None not in await mirror.tree_ids([(commit, "app") for commit in commits])
+        assert await mirror.changed_paths(commits[0], commits[-1]) == ["app/a.yaml"]
+    finally:
+        await mirror.close()
 
 
 async def test_two_mirrors_on_one_disk_do_not_disturb_each_other(

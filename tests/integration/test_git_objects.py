@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.git import Repository, git, open_mirror
+from tests.support.wait import wait_until
 from trueup.clients.git import GitBounds
 from trueup.clients.git_errors import CorruptMirrorError
 from trueup.clients.git_mirror import Mirror
@@ -162,9 +164,25 @@ async def test_a_killed_reading_process_is_started_again(mirror: Mirror, reposit
     commit = await fetched(mirror)
     child = mirror._reader._child
     assert child is not None
-    child.signal(9)
+    child.signal(signal.SIGKILL)
     await child.wait()
     assert await read(mirror, commit) == {"a": b"1"}
+
+
+async def test_a_reading_process_that_is_killed_midway_is_no_damage(mirror: Mirror, repository: Repository) -> None:
+    files = {f"f{n}": os.urandom(2_000_000) for n in range(10)}
+    await repository.commit(dict(files))
+    commit = await fetched(mirror)
+    child = mirror._reader._child
+    assert child is not None
+    child.signal(signal.SIGSTOP)
+    reading = asyncio.create_task(read(mirror, commit))
+    await wait_until(mirror._reader._turn.locked, 10, "a read under way")
+    child.signal(signal.SIGKILL)
+    with pytest.raises(TransientError, match="ended by signal 9"):
+        await reading
+    assert mirror.directory.exists()
+    assert await read(mirror, commit) == files
 
 
 async def test_bounds_end_a_read_with_a_sentence_and_leave_the_mirror_usable(

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.git import Repository, git, http_server, open_mirror, secret
+from trueup.clients.git_errors import remote_error, scrub
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.credentials import RepositoryCredentials, parse_secrets
 from trueup.domain.errors import InvalidSpecError, StalledError, TransientError
@@ -97,6 +98,24 @@ async def test_a_login_is_sent_at_once_and_stands_in_no_argument(tmp_path: Path)
                 assert CANARY not in text
                 assert credentials.authorization.split()[1] not in text
     assert any("remote-http" in text and address in text for text in seen)
+
+
+async def test_a_login_is_sent_though_the_url_names_a_user(mirror: Mirror, private: Repository) -> None:
+    url = mirror.url.replace("http://", "http://somebody@")
+    right = login(url, username="robot", password=CANARY)
+    assert await mirror.fetch(["main"], credentials=right, url=url) == {"main": await private.head()}
+
+
+def test_gits_words_are_scrubbed_and_cut() -> None:
+    key = login("git@h:r", sshPrivateKey=KEY)
+    words = f"fatal: https://u:{CANARY}@h/r {CANARY}\nAuthorization: Basic {CANARY}x\x1b[31m " + "x" * 2_000
+    for secrets in ((CANARY,), key.secret_values):
+        said = scrub(words, secrets)
+        assert CANARY not in said
+        assert said.isprintable()
+        assert len(said) <= 400
+    said = str(remote_error(words, repository="r", secret="s", secrets=(CANARY,)))
+    assert CANARY not in said
 
 
 async def test_a_login_does_not_follow_a_redirect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -112,3 +113,45 @@ async def http_server(handle: Handler) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+class Gate:
+    """Git's own backend behind a door: a fetch can be cut short, or held until `release` is set."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.cut = False
+        self.held = asyncio.Event()
+        self.release = asyncio.Event()
+        self.release.set()
+        #: What was answered to each `ls-refs`.
+        self.listed: list[bytes] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        variables = {
+            "GIT_PROJECT_ROOT": str(self._root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+            "PATH_INFO": request.path,
+            "QUERY_STRING": request.query_string,
+            "REQUEST_METHOD": request.method,
+            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+        }
+        done = await run(
+            ["git", "http-backend"],
+            env=base_environment() | variables,
+            stdin=body,
+            timeout_seconds=60,
+            output_bytes_max=10_000_000,
+        )
+        head, _, out = done.stdout.partition(b"\r\n\r\n")
+        kind = next(line for line in head.decode().splitlines() if line.startswith("Content-Type"))
+        if b"command=ls-refs" in body:
+            self.listed.append(out)
+        if b"command=fetch" in body:
+            self.held.set()
+            await self.release.wait()
+            if self.cut:
+                out = out[: len(out) // 2]
+        return web.Response(body=out, content_type=kind.partition(": ")[2])

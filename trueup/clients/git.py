@@ -16,7 +16,7 @@ from pathlib import Path
 from trueup.clients import process
 from trueup.domain.credentials import RepositoryCredentials
 from trueup.domain.errors import StalledError
-from trueup.domain.repository import SCHEMES, split_url
+from trueup.domain.repository import SCHEMES, git_address, split_url
 from trueup.telemetry import GIT_COMMANDS
 
 VERSION_MIN = (2, 39)
@@ -48,6 +48,8 @@ class GitBounds:
     list_seconds_max: float = 60.0
     local_seconds_max: float = 60.0
     maintenance_seconds_max: float = 1_800.0
+    #: Every fetch adds a pack; over this many they are made into one, beside the work.
+    packs_max: int = 50
     #: How long to wait for another process that fetches into the same mirror.
     lock_seconds_max: float = 660.0
     #: A remote that sends less than this for `low_speed_seconds_max` is given up.
@@ -128,12 +130,13 @@ class Git:
         return shielded_environment(self.home) | {"GIT_DIR": str(directory)}
 
     def maintenance_environment(self, directory: Path) -> dict[str, str]:
-        """For `git gc --auto`, which packs what small fetches have strewn about."""
+        """For `git gc`, which makes many packs into one."""
         config = [
-            ("gc.auto", "2000"),
-            ("gc.autoPackLimit", "50"),
-            ("gc.autoDetach", "false"),
+            # A commit that nothing points at any more may still be the base of a comparison.
             ("gc.pruneExpire", "2.weeks.ago"),
+            # Refs are few, and locking them all would be in the way of a fetch.
+            ("gc.packRefs", "false"),
+            ("repack.writeBitmaps", "false"),
         ]
         return shielded_environment(self.home, config=config) | {"GIT_DIR": str(directory)}
 
@@ -153,7 +156,7 @@ class Git:
             if credentials.insecure:
                 config.append(("http.sslVerify", "false"))
             if credentials.authorization and split_url(url).scheme != "ssh":
-                config.append((f"http.{url}.extraHeader", f"Authorization: {credentials.authorization}"))
+                config.append((f"http.{git_address(url)}.extraHeader", f"Authorization: {credentials.authorization}"))
         environment |= shielded_environment(self.home, schemes=self.schemes, config=config)
         if split_url(url).scheme != "ssh":
             yield environment

@@ -44,6 +44,14 @@ _CORRUPT = re.compile(
 )
 
 
+_SHORT = re.compile(
+    r"no space left|cannot allocate|out of memory|cannot fork|too many open files|resource temporarily", re.IGNORECASE
+)
+_RECEIVING = re.compile(r"index-pack|unpack-objects|pack has bad object|pack is corrupted", re.IGNORECASE)
+#: A pack that leans on an object which the mirror should have.
+_LOST_BASE = re.compile(r"unresolved deltas", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class _Fault:
     """What stderr looks like, what that means, and whether time alone may mend it."""
@@ -59,6 +67,7 @@ def _fault(sentence: str, *patterns: str, transient: bool = True) -> _Fault:
 
 #: The first that fits counts.
 _REMOTE = (
+    _fault("the disk for mirrors is full; give TRUEUP_DATA_DIR more room", r"no space left on device"),
     _fault(
         "{login}",
         r"could not read (?:username|password)",
@@ -120,7 +129,6 @@ _REMOTE = (
         r"\btls\b",
         r"gnutls",
     ),
-    _fault("the disk for mirrors is full; give TRUEUP_DATA_DIR more room", r"no space left on device"),
     _fault(
         "its history holds objects that git's checks refuse; repair the repository",
         r"fsck error",
@@ -164,7 +172,12 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
 
 
 def local_error(stderr: str) -> Exception | None:
-    """The trouble on our side that git's words tell of, or None."""
+    """The trouble with our mirror that git's words tell of, or None.
+
+    A machine short of room is no reason to throw a mirror away, nor is a pack that came in broken.
+    """
+    if _SHORT.search(stderr) or (_RECEIVING.search(stderr) and not _LOST_BASE.search(stderr)):
+        return None
     if _MISSING_REF.search(stderr):
         return MissingRefError(stderr)
     if _UNAVAILABLE.search(stderr):

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from trueup.clients import process
 from trueup.clients.git import Git
 from trueup.clients.git_errors import CorruptMirrorError
@@ -29,6 +31,8 @@ from trueup.domain.errors import StalledError, TransientError
 from trueup.domain.repository import check_revision, check_url, is_full_sha, normalize_url, redact_url
 
 __all__ = ["CommitInfo", "Mirror", "Missing", "ObjectInfo", "Resolved", "TreeEntry"]
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -59,6 +63,8 @@ class Mirror:
         self._fetcher = Fetcher(git, self._store)
         self._turn = asyncio.Lock()
         self._waiting: dict[tuple[str, RepositoryCredentials | None], _Batch] = {}
+        self._tasks: set[asyncio.Task[Resolved]] = set()
+        self._upkeep: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"Mirror({redact_url(self.url)})"
@@ -75,7 +81,7 @@ class Mirror:
 
     async def close(self) -> None:
         """End every child process. The mirror may be used again."""
-        tasks = [batch.task for batch in self._waiting.values() if batch.task]
+        tasks = [*self._tasks, *([self._upkeep] if self._upkeep else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -110,7 +116,9 @@ class Mirror:
         if batch is None:
             batch = self._waiting[key] = _Batch(address, credentials)
             batch.task = asyncio.create_task(self._run(key, batch))
-        assert batch.task is not None  # noqa: S101 -- for the type checker: set one line above
+            self._tasks.add(batch.task)
+            batch.task.add_done_callback(self._tasks.discard)
+        assert batch.task is not None  # noqa: S101 -- for the type checker: set above
         batch.revisions.update(revisions)
         batch.waiters += 1
         try:
@@ -132,7 +140,9 @@ class Mirror:
             async with self._turn:
                 self._forget(key, batch)
                 async with self._reading():
-                    return await self._fetcher.fetch(batch.url, batch.revisions, batch.credentials)
+                    resolved = await self._fetcher.fetch(batch.url, batch.revisions, batch.credentials)
+                self._tend()
+                return resolved
         finally:
             self._forget(key, batch)
 
@@ -151,13 +161,23 @@ class Mirror:
         address = self.url if url is None else url
         return await self._fetcher.ls_remote(address, refs, credentials)
 
-    async def maintain(self, tracked: Collection[str]) -> None:
-        """Forget every ref but those of the tracked revisions, and let git pack what has piled up.
-
-        For quiet hours. Does not hold up a fetch while git packs.
-        """
+    async def forget_others(self, tracked: Collection[str]) -> None:
+        """Forget every ref but those of the tracked revisions, so that their history can go."""
         async with self._reading():
-            await self._store.maintain(tracked)
+            await self._store.forget_others(tracked)
+
+    def _tend(self) -> None:
+        """Repack beside the work where packs have piled up; `close` ends it."""
+        if self._upkeep is None and self._store.is_littered:
+            self._upkeep = asyncio.create_task(self._repack())
+
+    async def _repack(self) -> None:
+        try:
+            await self._store.repack()
+        except (process.ProcessError, OSError) as e:
+            _log.warning("mirror_not_packed", repository=redact_url(self.url), why=str(e)[:300])
+        finally:
+            self._upkeep = None
 
     async def changed_paths(self, old: str, new: str) -> list[str] | None:
         """The paths of files that differ between two commits; a rename is both its paths.

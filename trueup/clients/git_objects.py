@@ -145,11 +145,13 @@ class ObjectReader:
                     take(info, name, data)
                 clean = True
         except (asyncio.IncompleteReadError, ConnectionError) as e:
-            raise CorruptMirrorError("git cat-file ended on an object that it could not read") from e
+            raise await self._ended() from e
         except TimeoutError as e:
             raise TransientError("reading from the mirror took too long; is its disk overloaded?") from e
         except process.ProcessNotStarted as e:
-            raise CorruptMirrorError(f"git cat-file could not be started: {e}") from e
+            if self.identity() is None:
+                raise CorruptMirrorError("the mirror is gone") from e
+            raise TransientError(f"the mirror cannot be read: {e}") from e
         finally:
             if not clean:
                 await self._drop()
@@ -168,6 +170,15 @@ class ObjectReader:
                 stdout=process.PIPE,
             )
         return self._child
+
+    async def _ended(self) -> Exception:
+        """Why the process closed its output: it gave up on an object, or somebody ended it."""
+        child = self._child
+        async with asyncio.timeout(self._git.bounds.local_seconds_max):
+            code = await child.wait() if child is not None else 0
+        if code < 0:
+            return TransientError(f"git cat-file was ended by signal {-code} while it read")
+        return CorruptMirrorError("git cat-file ended on an object that it could not read")
 
     async def _drop(self) -> None:
         child, self._child = self._child, None

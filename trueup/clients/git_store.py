@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from trueup.clients.git import Git, remove_tree
-from trueup.clients.git_errors import CorruptMirrorError, local_error
+from trueup.clients.git_errors import local_error, scrub
 from trueup.clients.git_lock import file_lock, try_file_lock
 from trueup.clients.git_objects import ObjectReader
 from trueup.domain.errors import TransientError
@@ -124,7 +124,7 @@ class Store:
             await self.local("update-ref", ["--stdin"], stdin=commands.encode("utf-8", "surrogateescape"))
 
     async def local(self, command: str, arguments: list[str], *, stdin: bytes | None = None) -> str:
-        """Run a git command on the mirror and return what it says. Raises CorruptMirrorError where it fails."""
+        """Run a git command on the mirror and return what it says. Raises CorruptMirrorError or TransientError."""
         completed = await self._git.run(
             command,
             arguments,
@@ -135,25 +135,33 @@ class Store:
         )
         if completed.returncode != 0:
             said = completed.stderr.decode(errors="replace")
-            raise local_error(said) or CorruptMirrorError(said)
+            raise local_error(said) or TransientError(f"git {command} failed on a mirror: {scrub(said, ())}")
         return completed.stdout.decode("utf-8", "surrogateescape")
 
-    async def maintain(self, tracked: Collection[str]) -> None:
-        """See `Mirror.maintain`."""
+    async def forget_others(self, tracked: Collection[str]) -> None:
+        """See `Mirror.forget_others`."""
         if not self.exists:
             return
         kept = {local_ref(name) for r in tracked for name in ([r] if is_full_sha(r) else remote_refs(r))}
         async with self.locked():
             present = await self.local("for-each-ref", ["--format=%(refname)"])
             await self.delete_refs(ref for ref in present.splitlines() if ref not in kept)
-            await remove_tree(self._root / "quarantine.git")
+
+    @property
+    def is_littered(self) -> bool:
+        """Whether there are more packs than should be."""
+        packs = self.directory / "objects" / "pack"
+        return sum(1 for _ in packs.glob("*.pack")) > self._git.bounds.packs_max
+
+    async def repack(self) -> None:
+        """Make many packs into one, unless another process is at it. A fetch may go on meanwhile."""
         held = try_file_lock(self._root / "maintenance.lock")
         if held is None:
             return
         try:
             await self._git.run(
                 "gc",
-                ["--auto", "--quiet"],
+                ["--quiet"],
                 env=self._git.maintenance_environment(self.directory),
                 cwd=self.directory,
                 timeout_seconds=self._git.bounds.maintenance_seconds_max,
