@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from trueup.clients.queue import DEFAULT_PREFIX, Queue
 from trueup.clients.queue_scripts import DEFAULT_BOUNDS, QueueBounds
 from trueup.clients.redis import connect
-from trueup.domain.job import Claim
+from trueup.domain.job import EVERYTHING, Claim, Job, Priority, Scope
 from trueup.sandbox.valkey import Valkey, valkey_server
 
 START_MS = 1_800_000_000_000
@@ -39,6 +39,21 @@ class ManualClock:
     async def restore(self) -> None:
         """Set it again after Redis was emptied."""
         await self._client.set(_CLOCK_KEY, self.milliseconds)
+
+
+def app(
+    name: str,
+    priority: Priority = Priority.PUSH,
+    *,
+    scope: Scope = EVERYTHING,
+    delay_seconds: float = 0,
+    tip: str = "",
+) -> Job:
+    return Job("application", f"argocd/{name}", scope, priority, delay_seconds, tip)
+
+
+def only(*members: str) -> Scope:
+    return Scope(frozenset(members))
 
 
 @asynccontextmanager
