@@ -70,6 +70,8 @@ async def _examine(worker: Worker, claim: Claim) -> None:
             found |= {app.id: tip for app in apps if app.id in concerned or app.id in found}
             if old != tip:
                 moves[key] = (sealed, worker.sealer.seal(TIP, key, tip))
+        if claim.job.priority is Priority.SWEEP:
+            await mirror.forget_others(by_revision)
     log.info("examined", followers=len(followers), affected=len(found))
     jobs = [application_job(app, claim.job.priority, tip=tip) for app, tip in sorted(found.items())]
     await worker.queue.enqueue_and_move_tip(claim, jobs, moves)

@@ -36,7 +36,7 @@ class Engine:
 
     def credentials_of(self, application: Application) -> RepositoryCredentials | None:
         """What opens the Application's repository; None where nothing is configured for it."""
-        return select(application.source.repo_url, self.credentials())
+        return select(application.source.repo_url, self.credentials(), project=application.project)
 
     async def refuse(self, application: Application) -> None:
         """Raise InvalidSpecError, naming every reason, for what must not be reconciled."""
