@@ -71,7 +71,7 @@ def make_plan(worker: Worker, application: Application, comparison: Comparison, 
         allow_empty=bool(application.automated and application.automated.allow_empty),
         prune_option=options.prune,
         fail_on_shared_resource=options.fail_on_shared_resource,
-        selected=operation.resources if operation else (),
+        selected=frozenset(operation.resources) if operation else (),
     )
     others = {app.id.name for app in worker.applications.all()} - {application.id.name}
     return plan(

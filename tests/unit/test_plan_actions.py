@@ -195,6 +195,14 @@ def test_a_selection_writes_and_prunes_only_what_it_names() -> None:
     assert [(action.verb, action.key.name) for action in made.writes] == [("create", "b"), ("prune", "old")]
 
 
+def test_a_selected_name_without_a_namespace_is_that_name_in_any() -> None:
+    a, old, older = (key(name) for name in ("a", "old", "older"))
+    live: dict[ResourceKey, Any] = {a: None, old: body(old, app=APP), older: body(older, app=APP)}
+    selected = tuple(ResourceKey("", "ConfigMap", "", name) for name in ("a", "old"))
+    made = make([a], live, [old, older], Policy(prune=True, selected=selected))
+    assert [(action.verb, action.key.name) for action in made.writes] == [("create", "a"), ("prune", "old")]
+
+
 def test_an_object_of_another_application_is_left_to_it_and_both_are_told() -> None:
     a, b = key("a"), key("b")
     live = {a: body(a, app="other", value="2"), b: body(b, app="bygone", value="2")}

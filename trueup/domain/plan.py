@@ -5,8 +5,8 @@ Pure: from the differences, the inventory and the policy to a list of actions in
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from trueup.domain.diff import ObjectDiff
@@ -31,8 +31,13 @@ class Policy:
     #: False for the sync option `Prune=false` of the whole application.
     prune_option: bool = True
     fail_on_shared_resource: bool = False
-    #: Empty means every object; otherwise only these are written, and only these pruned.
-    selected: tuple[ResourceKey, ...] = ()
+    #: Empty means every object; otherwise only these are written, and only these pruned. A key
+    #: without a namespace stands for that name in any.
+    selected: Collection[ResourceKey] = ()
+
+    def selects(self, key: ResourceKey) -> bool:
+        """Whether this sync is about the object."""
+        return not self.selected or key in self.selected or replace(key, namespace="") in self.selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +101,9 @@ def plan(
     """
     manifests = {manifest.key: manifest for manifest in desired}
     conditions = _repeated(desired)
-    selected = set(policy.selected)
     actions: list[Action] = []
     for key in sorted(manifests, key=apply_order):
-        if selected and key not in selected:
+        if not policy.selects(key):
             continue
         owner = tracked_by(found) if (found := live.get(key)) is not None else None
         if owner is not None and owner != application and owner in other_applications:
@@ -173,7 +177,7 @@ def _prune_guard(key: ResourceKey, live: Body, policy: Policy, *, wipes: bool) -
     options = sync_options(live)
     guards = {
         "pruning is not enabled": not policy.prune,
-        "it is not among the selected resources": bool(policy.selected) and key not in policy.selected,
+        "it is not among the selected resources": not policy.selects(key),
         "Git has no object left for this application, and allowEmpty is not set": wipes and not policy.allow_empty,
         "the sync option Prune=false keeps it": not policy.prune_option or options.get("Prune") == "false",
         "Prune=confirm asks for a confirmation, which is not supported yet": options.get("Prune") == "confirm",
