@@ -16,7 +16,15 @@ EXIT_DIFF = 1
 EXIT_DIFF_ERROR = 2
 EXIT_FAILED = 1
 
-Name = Annotated[str, typer.Argument(metavar="APPNAME", help="Name, or namespace/name.")]
+Name = Annotated[str, typer.Argument(metavar="APPNAME", help="Name, or namespace/name.", show_default=False)]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="APPNAME…", help="Names, or namespace/name.", show_default=False)
+]
+Namespace = Annotated[
+    str,
+    typer.Option("--app-namespace", "-N", help="Where the application lives, if not in TRUEUP_NAMESPACE."),
+]
+Selector = Annotated[str, typer.Option("--selector", "-l", help="Label selector.")]
 Timeout = Annotated[int, typer.Option("--timeout", help="Give up after this many seconds; 0 never does.", min=0)]
 
 
@@ -36,14 +44,22 @@ class GetOutput(StrEnum):
 @verbs.command("list")
 def list_(
     output: Annotated[ListOutput, typer.Option("--output", "-o")] = ListOutput.wide,
-    selector: Annotated[str, typer.Option("--selector", "-l", help="Label selector.")] = "",
-    project: Annotated[list[str] | None, typer.Option("--project", "-p")] = None,
+    selector: Selector = "",
+    project: Annotated[
+        list[str] | None, typer.Option("--project", "-p", help="Only those of this project, repeatable.")
+    ] = None,
     repository: Annotated[str, typer.Option("--repo", "-r", help="Only those that follow this repository.")] = "",
+    path: Annotated[str, typer.Option("--path", "-P", help="Only those that follow this path.")] = "",
+    cluster: Annotated[
+        str, typer.Option("--cluster", "-c", help="Only those delivered to this cluster, by name or URL.")
+    ] = "",
+    namespace: Namespace = "",
 ) -> None:
     """List applications."""
     from trueup.cli import reading
 
-    said_plainly(reading.list_applications(output.value, selector, frozenset(project or ()), repository))
+    filters = reading.Filters(selector, frozenset(project or ()), repository, path, cluster)
+    said_plainly(reading.list_applications(output.value, filters, namespace=namespace))
 
 
 @verbs.command()
@@ -52,36 +68,44 @@ def get(
     output: Annotated[GetOutput, typer.Option("--output", "-o")] = GetOutput.wide,
     refresh: Annotated[bool, typer.Option("--refresh", help="Compare anew first.")] = False,
     hard_refresh: Annotated[bool, typer.Option("--hard-refresh", help="Compare anew, past every cache.")] = False,
+    namespace: Namespace = "",
     timeout: Timeout = 60,
 ) -> None:
     """Show one application."""
     from trueup.cli import reading
 
     kind = "hard" if hard_refresh else "normal" if refresh else None
-    said_plainly(reading.get_application(name, output.value, refresh=kind, timeout_seconds=timeout))
+    said_plainly(
+        reading.get_application(name, output.value, namespace=namespace, refresh=kind, timeout_seconds=timeout)
+    )
 
 
 @verbs.command()
 def diff(
     name: Name,
     revision: Annotated[str, typer.Option("--revision", help="Compare with this revision instead.")] = "",
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the remote first (it is asked anyway).")] = False,  # noqa: ARG001 - argocd's flag
+    refresh: Annotated[bool, typer.Option("--refresh", help="The remote is asked anyway.")] = False,  # noqa: ARG001 - argocd's flag
+    hard_refresh: Annotated[bool, typer.Option("--hard-refresh", help="No cache is used anyway.")] = False,  # noqa: ARG001 - argocd's flag
     exit_code: Annotated[
         bool, typer.Option("--exit-code/--no-exit-code", help="Exit 1 where there is a difference.")
     ] = True,
     diff_exit_code: Annotated[int, typer.Option("--diff-exit-code", help="The code for a difference.")] = EXIT_DIFF,
+    namespace: Namespace = "",
 ) -> None:
     """Show what differs between Git and the cluster. Values of Secrets are masked."""
     from trueup.cli import comparing
 
-    differs = said_plainly(comparing.print_diff(name, revision or None), exit_code=EXIT_DIFF_ERROR)
+    differs = said_plainly(
+        comparing.print_diff(name, namespace=namespace, revision=revision or None), exit_code=EXIT_DIFF_ERROR
+    )
     if differs and exit_code:
         raise typer.Exit(diff_exit_code)
 
 
 @verbs.command()
 def sync(
-    name: Name,
+    names: Names = None,
+    selector: Selector = "",
     revision: Annotated[str, typer.Option("--revision", help="Sync to this revision instead of the target.")] = "",
     prune: Annotated[bool, typer.Option("--prune", help="Delete what Git no longer has.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Let the API server check it, change nothing.")] = False,
@@ -89,31 +113,47 @@ def sync(
         list[str] | None, typer.Option("--resource", help="GROUP:KIND:[NAMESPACE/]NAME, repeatable.")
     ] = None,
     asynchronous: Annotated[bool, typer.Option("--async", help="Ask for it and return.")] = False,
-    retry_limit: Annotated[int, typer.Option("--retry-limit", help="Attempts after a failure; -1 for ever.")] = 0,
+    retry_limit: Annotated[
+        int, typer.Option("--retry-limit", help="Attempts after a failure; -1 for ever.", min=-1)
+    ] = 0,
+    namespace: Namespace = "",
     timeout: Timeout = 0,
 ) -> None:
     """Bring the cluster to what Git says."""
     from trueup.cli import syncing
 
     request = syncing.Request(revision, prune, dry_run, tuple(resource or ()), retry_limit)
-    if not said_plainly(syncing.sync(name, request, wait=not asynchronous, timeout_seconds=timeout)):
+    work = syncing.sync(
+        tuple(names or ()),
+        request,
+        selector=selector,
+        namespace=namespace,
+        wait=not asynchronous,
+        timeout_seconds=timeout,
+    )
+    if not said_plainly(work):
         raise typer.Exit(EXIT_FAILED)
 
 
 @verbs.command()
 def wait(
-    names: Annotated[list[str], typer.Argument(metavar="APPNAME…")],
+    names: Names = None,
+    selector: Selector = "",
     synced: Annotated[bool, typer.Option("--sync", help="Until Synced.")] = False,
     health: Annotated[bool, typer.Option("--health", help="Until Healthy.")] = False,
     operation: Annotated[bool, typer.Option("--operation", help="Until no operation is pending.")] = False,
     suspended: Annotated[bool, typer.Option("--suspended", help="Until Suspended.")] = False,
     degraded: Annotated[bool, typer.Option("--degraded", help="Until Degraded.")] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Until it is gone.")] = False,
+    namespace: Namespace = "",
     timeout: Timeout = 0,
 ) -> None:
     """Wait until applications are as asked; without a flag: synced, healthy and at rest."""
     from trueup.cli import waiting
 
     wanted = waiting.Wanted(synced, health, operation, suspended, degraded, delete)
-    if not said_plainly(waiting.wait(tuple(names), wanted.or_default(), timeout_seconds=timeout)):
+    work = waiting.wait(
+        tuple(names or ()), wanted.or_default(), selector=selector, namespace=namespace, timeout_seconds=timeout
+    )
+    if not said_plainly(work):
         raise typer.Exit(EXIT_ERROR)

@@ -16,6 +16,7 @@ from trueup.clients.applications import parse_application
 from trueup.clients.cluster import Cluster
 from trueup.domain.credentials import parse_secrets
 from trueup.domain.diff import Change
+from trueup.domain.errors import StalledError
 from trueup.domain.fieldpath import show
 from trueup.domain.redact import Redactor, mask_pair
 from trueup.domain.resource import ResourceKey
@@ -32,9 +33,12 @@ VALUE_CHARS_MAX = 300
 SECRET_SHOWS = frozenset({"metadata", "type", "immutable"})
 
 
-async def print_diff(name: str, revision: str | None) -> bool:
-    """Print the differences; whether there are any. The remote is asked, the cluster is read, nothing is written."""
-    async with home() as reached:
+async def print_diff(name: str, *, namespace: str, revision: str | None) -> bool:
+    """Print the differences; whether there are any. The remote is asked, the cluster is read, nothing is written.
+
+    Raises StalledError where something could not be read, after printing what could.
+    """
+    async with home(namespace) as reached:
         raw = await reached.read(reached.named(name))
         console = Console(soft_wrap=True, highlight=False)
         return await write_diff(reached.cluster, raw, console, settings=reached.settings, revision=revision)
@@ -85,6 +89,8 @@ def show_comparison(comparison: Comparison, console: Console) -> bool:
     for key in comparison.leftovers:
         differs = True
         console.print(Text(f"===== {key} is no longer in Git", style="bold"))
+    if comparison.unreadable:
+        raise StalledError("; ".join(f"{key}: {why}" for key, why in sorted(comparison.unreadable.items())))
     return differs
 
 

@@ -12,6 +12,7 @@ import typer
 from trueup import __version__
 from trueup.cli import app as app_verbs
 from trueup.cli.failure import EXIT_ERROR, said_plainly
+from trueup.cli.flags import plain_flags
 
 cli = typer.Typer(
     name="trueup",
@@ -100,4 +101,5 @@ def _run_edge(module: str, *arguments: str) -> None:
 
 def main() -> None:
     """The console script."""
-    cli()
+    command = typer.main.get_command(cli)
+    command(args=plain_flags(command, sys.argv[1:]))

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import yaml
-from rich.console import Console
-from rich.table import Table
 
-from trueup.cli.home import home
+from trueup.cli.home import home, identity
+from trueup.cli.table import table
 from trueup.cli.waiting import until
 from trueup.domain.application import REFRESH_ANNOTATION
 from trueup.domain.errors import StalledError
-from trueup.domain.repository import normalize_url
+from trueup.domain.repository import normalize_url, redact_url
 
 Raw = Mapping[str, Any]
+
+OVERVIEW = (
+    "NAME",
+    "CLUSTER",
+    "NAMESPACE",
+    "PROJECT",
+    "STATUS",
+    "HEALTH",
+    "SYNCPOLICY",
+    "CONDITIONS",
+    "REPO",
+    "PATH",
+    "TARGET",
+)
 
 
 def _print(value: Any, output: str) -> None:
@@ -26,58 +40,63 @@ def _print(value: Any, output: str) -> None:
         print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), end="")
 
 
-async def list_applications(output: str, selector: str, projects: frozenset[str], repository: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which Applications to list; what is empty lets all pass."""
+
+    selector: str = ""
+    projects: frozenset[str] = frozenset()
+    repository: str = ""
+    path: str = ""
+    #: Name or URL of the destination's cluster.
+    cluster: str = ""
+
+    def admits(self, raw: Raw) -> bool:
+        """Whether all but the selector, which the API server sees to, let it pass."""
+        spec = raw.get("spec") or {}
+        source, destination = spec.get("source") or {}, spec.get("destination") or {}
+        return (
+            (not self.projects or (spec.get("project") or "") in self.projects)
+            and (not self.repository or normalize_url(source.get("repoURL") or "") == normalize_url(self.repository))
+            and (not self.path or (source.get("path") or "") == self.path)
+            and self.cluster in ("", destination.get("name"), destination.get("server"))
+        )
+
+
+async def list_applications(output: str, filters: Filters, *, namespace: str) -> None:
     """Print the Applications of the namespace that match every filter."""
-    async with home() as reached:
-        found = await reached.everything(label_selector=selector)
-    wanted = normalize_url(repository) if repository else ""
-    chosen = [
-        raw
-        for raw in sorted(found, key=lambda raw: str(raw["metadata"]["name"]))
-        if (not projects or raw.get("spec", {}).get("project") in projects)
-        and (not wanted or normalize_url((raw.get("spec", {}).get("source") or {}).get("repoURL") or "") == wanted)
-    ]
+    async with home(namespace) as reached:
+        found = await reached.everything(label_selector=filters.selector)
+    chosen = [raw for raw in found if filters.admits(raw)]
     if output in ("json", "yaml"):
         _print(chosen, output)
     elif output == "name":
         for raw in chosen:
-            print(f"{raw['metadata']['namespace']}/{raw['metadata']['name']}")
+            print(identity(raw))
     else:
-        Console(soft_wrap=True).print(_table(chosen))
+        print(_overview(chosen))
 
 
-def _table(applications: Iterable[Raw]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in (
-        "NAME",
-        "NAMESPACE",
-        "PROJECT",
-        "STATUS",
-        "HEALTH",
-        "SYNC POLICY",
-        "CONDITIONS",
-        "REPO",
-        "PATH",
-        "TARGET",
-    ):
-        table.add_column(column, no_wrap=True)
-    for raw in applications:
-        spec, status = raw.get("spec") or {}, raw.get("status") or {}
-        source = spec.get("source") or {}
-        conditions = ",".join(sorted({c.get("type", "") for c in status.get("conditions") or ()}))
-        table.add_row(
-            raw["metadata"]["name"],
-            (spec.get("destination") or {}).get("namespace") or "",
-            spec.get("project") or "",
-            (status.get("sync") or {}).get("status") or "Unknown",
-            (status.get("health") or {}).get("status") or "Unknown",
-            policy(spec),
-            conditions or "<none>",
-            source.get("repoURL") or "",
-            source.get("path") or "",
-            source.get("targetRevision") or "HEAD",
-        )
-    return table
+def _overview(applications: Iterable[Raw]) -> str:
+    return table(OVERVIEW, (_overview_row(raw) for raw in applications))
+
+
+def _overview_row(raw: Raw) -> tuple[object, ...]:
+    spec, status = raw.get("spec") or {}, raw.get("status") or {}
+    source, destination = spec.get("source") or {}, spec.get("destination") or {}
+    return (
+        identity(raw),
+        destination.get("name") or destination.get("server"),
+        destination.get("namespace"),
+        spec.get("project"),
+        (status.get("sync") or {}).get("status") or "Unknown",
+        (status.get("health") or {}).get("status") or "Unknown",
+        policy(spec),
+        ",".join(sorted({c.get("type", "") for c in status.get("conditions") or ()})) or "<none>",
+        redact_url(source.get("repoURL") or ""),
+        source.get("path"),
+        source.get("targetRevision") or "HEAD",
+    )
 
 
 def policy(spec: Mapping[str, Any]) -> str:
@@ -88,9 +107,11 @@ def policy(spec: Mapping[str, Any]) -> str:
     return "Auto-Prune" if automated.get("prune") else "Auto"
 
 
-async def get_application(name: str, output: str, *, refresh: str | None, timeout_seconds: float) -> None:
+async def get_application(
+    name: str, output: str, *, namespace: str, refresh: str | None, timeout_seconds: float
+) -> None:
     """Print one Application, compared anew first where a refresh is asked for."""
-    async with home() as reached:
+    async with home(namespace) as reached:
         application = reached.named(name)
         raw: Raw | None = await reached.read(application)
         if refresh is not None:
@@ -123,7 +144,7 @@ def _describe(raw: Raw) -> None:
         ("Project", spec.get("project")),
         ("Server", destination.get("server") or destination.get("name")),
         ("Namespace", destination.get("namespace")),
-        ("Repo", source.get("repoURL")),
+        ("Repo", redact_url(source.get("repoURL") or "")),
         ("Target", source.get("targetRevision") or "HEAD"),
         ("Path", source.get("path")),
         ("Sync Policy", policy(spec)),
@@ -140,22 +161,18 @@ def _describe(raw: Raw) -> None:
     resources = status.get("resources") or ()
     if resources:
         print()
-        Console(soft_wrap=True).print(_resources(resources))
+        print(_resources(resources))
 
 
-def _resources(resources: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("GROUP", "KIND", "NAMESPACE", "NAME", "STATUS", "HEALTH", "NOTE"):
-        table.add_column(column, no_wrap=True)
-    for item in resources:
-        note = "to be pruned" if item.get("requiresPruning") else (item.get("health") or {}).get("message") or ""
-        table.add_row(
-            item.get("group") or "",
-            item.get("kind") or "",
-            item.get("namespace") or "",
-            item.get("name") or "",
-            item.get("status") or "",
-            (item.get("health") or {}).get("status") or "",
-            note,
-        )
-    return table
+def _resources(resources: Iterable[Raw]) -> str:
+    return table(
+        ("GROUP", "KIND", "NAMESPACE", "NAME", "STATUS", "HEALTH", "MESSAGE"),
+        (_resource_row(entry) for entry in resources),
+    )
+
+
+def _resource_row(entry: Raw) -> tuple[object, ...]:
+    health = entry.get("health") or {}
+    message = "to be pruned" if entry.get("requiresPruning") else health.get("message")
+    keys = ("group", "kind", "namespace", "name", "status")
+    return (*(entry.get(key) for key in keys), health.get("status"), message)

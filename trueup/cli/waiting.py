@@ -12,7 +12,9 @@ from trueup.cli.home import Home, home
 from trueup.clients.informer import Informer
 from trueup.domain.application import ApplicationId
 
-Predicate = Callable[[Mapping[str, Any] | None], bool]
+Raw = Mapping[str, Any]
+#: None is an Application that is not there.
+Predicate = Callable[[Raw | None], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,10 @@ class Wanted:
         """Without a flag: synced, healthy and at rest, as in Argo CD."""
         return self if self != Wanted() else replace(self, synced=True, health=True, operation=True)
 
-    def holds(self, raw: Mapping[str, Any] | None) -> bool:
-        if raw is None or self.delete:
-            return raw is None and self.delete
+    def holds(self, raw: Raw) -> bool:
+        """Whether the Application is as wanted."""
+        if self.delete:
+            return False
         status = raw.get("status") or {}
         health = (status.get("health") or {}).get("status")
         healths = {
@@ -51,7 +54,7 @@ class Wanted:
         return not self.operation or at_rest(raw)
 
 
-def at_rest(raw: Mapping[str, Any]) -> bool:
+def at_rest(raw: Raw) -> bool:
     """No operation is asked for or running."""
     phase = ((raw.get("status") or {}).get("operationState") or {}).get("phase")
     return not raw.get("operation") and phase not in ("Running", "Terminating")
@@ -59,12 +62,12 @@ def at_rest(raw: Mapping[str, Any]) -> bool:
 
 async def until(
     reached: Home, application: ApplicationId, predicate: Predicate, *, timeout_seconds: float
-) -> Mapping[str, Any] | None:
+) -> Raw | None:
     """The Application when the predicate first holds. TimeoutError after the time (0: never)."""
     changed = asyncio.Event()
-    state: list[Mapping[str, Any] | None] = [None]
+    state: list[Raw | None] = [None]
 
-    def see(_old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+    def see(_old: Raw | None, new: Raw | None) -> None:
         state[0] = new
         changed.set()
 
@@ -88,25 +91,42 @@ async def until(
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def wait(names: tuple[str, ...], wanted: Wanted, *, timeout_seconds: float) -> bool:
+async def wait(
+    names: tuple[str, ...], wanted: Wanted, *, selector: str, namespace: str, timeout_seconds: float
+) -> bool:
     """Whether all came to be as wanted in time; says of each which did not."""
-    async with home() as reached:
+    async with home(namespace) as reached:
 
-        async def one(name: str) -> bool:
-            application = reached.named(name)
+        async def one(application: ApplicationId) -> bool:
             try:
-                raw = await until(reached, application, wanted.holds, timeout_seconds=timeout_seconds)
+                raw = await until(
+                    reached,
+                    application,
+                    lambda raw: raw is None or wanted.holds(raw),
+                    timeout_seconds=timeout_seconds,
+                )
             except TimeoutError:
                 last = await reached.read(application)
-                print(f"trueup: timed out after {timeout_seconds} s: {described(last)}", file=sys.stderr)
+                _complain(f"timed out after {timeout_seconds} s: {described(last)}")
+                return False
+            if raw is None and not wanted.delete:
+                _complain(f"{application} was deleted meanwhile")
                 return False
             print(described(raw) if raw is not None else f"{application}: deleted")
             return True
 
-        return all(await asyncio.gather(*(one(name) for name in names)))
+        chosen = await reached.chosen(names, selector)
+        if not wanted.delete:
+            for application in chosen:
+                await reached.read(application)
+        return all(await asyncio.gather(*(one(application) for application in chosen)))
 
 
-def described(raw: Mapping[str, Any]) -> str:
+def _complain(sentence: str) -> None:
+    print(f"trueup: {sentence}", file=sys.stderr)
+
+
+def described(raw: Raw) -> str:
     """One line: name, sync status, health, revision."""
     status = raw.get("status") or {}
     sync = status.get("sync") or {}
