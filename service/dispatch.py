@@ -11,6 +11,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from time import monotonic
 
 from trueup.clients.queue import Queue
@@ -114,8 +115,12 @@ class Dispatcher:
         """Hand over what is marked before the end of the process; False where some of it stays behind."""
         try:
             async with asyncio.timeout(seconds_max):
-                await self._hand_over()
-        except (TrueupError, TimeoutError):
+                for failures in count():
+                    with contextlib.suppress(TrueupError):
+                        await self._hand_over()
+                        break
+                    await asyncio.sleep(self._pause_seconds(failures))
+        except TimeoutError:
             return False
         return True
 

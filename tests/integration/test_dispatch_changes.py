@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from service.dispatch import DispatchBounds, Dispatcher
@@ -28,6 +31,7 @@ from tests.support.wait import wait_until
 from trueup.clients.cluster import Cluster
 from trueup.clients.queue import Queue
 from trueup.domain.application import ApplicationId
+from trueup.domain.errors import TransientError
 from trueup.domain.job import EVERYTHING, NOTHING_MORE, Job, Priority, Scope, application_job, repository_job
 from trueup.sandbox.ports import free_port
 from trueup.sandbox.valkey import valkey_server
@@ -222,9 +226,21 @@ async def test_flush_hands_over_before_the_end(valkey_url: str) -> None:
         assert await has_jobs(queue, 1)
 
 
+async def test_redis_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
+    async with valkey_server(tmp_path) as valkey, client_of(valkey.url) as client:
+        dispatcher = Dispatcher(Queue(client), list, bounds=DispatchBounds(enqueue_seconds_max=0.2))
+        os.kill(valkey.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(TransientError, match=r"within 0\.2 s"):
+                await dispatcher.submit([repository_job("a/x", Priority.PUSH)])
+        finally:
+            os.kill(valkey.pid, signal.SIGCONT)
+        assert dispatcher.dirty_keys == 1
+
+
 async def test_flush_says_when_it_could_not() -> None:
     async with client_of(f"redis://127.0.0.1:{free_port()}/0") as client:
         dispatcher = Dispatcher(Queue(client), list)
         dispatcher.mark([repository_job("a/x", Priority.PUSH)])
-        assert not await dispatcher.flush(seconds_max=SECONDS)
+        assert not await dispatcher.flush(seconds_max=0.2)
         assert dispatcher.dirty_keys == 1

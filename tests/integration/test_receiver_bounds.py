@@ -96,6 +96,8 @@ async def test_stated_length_over_the_bound_is_refused_before_the_body(service: 
     async with wire_to(service.listen) as wire:
         await wire.send(head(f"Content-Length: {BODY_BYTES_MAX + 1}"))
         assert await wire.status() == 413
+        # The sender is told, so that it does not send the rest.
+        assert b"\r\nConnection: close\r\n" in await wire.reader.readuntil(b"\r\n\r\n")
     await is_well(service)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import orjson
 
 from tests.support.api_proxy import proxy_to, through
 from tests.support.github import SECRET, delivery, push_of
+from tests.support.queues import client_of
 from tests.support.sandbox import SandboxFacts
 from tests.support.service import (
     REPO,
@@ -28,6 +30,7 @@ from tests.support.service import (
 )
 from tests.support.wait import wait_until
 from trueup.clients.cluster import Cluster
+from trueup.clients.queue import Queue
 from trueup.domain.job import Priority
 from trueup.sandbox.ports import free_port
 from trueup.sandbox.valkey import valkey_server
@@ -84,6 +87,39 @@ async def test_push_that_is_not_genuine_is_not_remembered(cluster: Cluster, name
         assert (await service.push(secret=b"wrong")).status == 401
         assert (await service.push("https://git.example.com/acme/other.git")).status == 200
         assert counter("trueup_dirty_jobs") == 0
+
+
+async def test_what_is_remembered_is_handed_over_before_the_end(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    settings = settings_for(
+        namespace, f"redis://127.0.0.1:{port}/0", tmp_path / "data", shutdown_seconds_max=2 * SECONDS
+    )
+    async with installed(cluster, namespace), client_of(settings.redis_url) as client, AsyncExitStack() as stack:
+        async with valkey_server(tmp_path / "one", port=port):
+            service = await stack.enter_async_context(running_service(settings, cluster))
+            await service.job(REPO_KEY)
+        assert (await service.push()).status == 503
+        ending = asyncio.create_task(stack.aclose())
+
+        async def is_closed() -> bool:
+            try:
+                await service_answers(service.ops)
+            except OSError:
+                return True
+            return False
+
+        await wait_until(is_closed, SECONDS, "the service takes nothing more")
+        async with valkey_server(tmp_path / "two", port=port):
+            await ending
+            assert REPO_KEY in {job.key for job in await Queue(client).peek()}
+
+
+async def service_answers(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.close()
 
 
 async def test_redis_that_hangs_is_not_waited_for(cluster: Cluster, namespace: str, tmp_path: Path) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
+import aiohttp
+
+from service.dispatch import Dispatcher
+from service.sweep import EpochLease, Sweep, SweepBounds
 from tests.support.queues import client_of
 from tests.support.service import (
     REPO,
@@ -18,10 +24,12 @@ from tests.support.service import (
     settings_for,
 )
 from tests.support.wait import wait_until
+from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.epoch import bump_epoch, read_epoch
 from trueup.clients.queue import Queue
 from trueup.domain.job import NOTHING_MORE, Priority
+from trueup.sandbox.ports import free_port
 
 __all__ = ["service"]
 
@@ -69,6 +77,32 @@ async def test_redis_that_comes_from_a_backup_gets_a_higher_epoch(
             epoch = await queue.current_epoch()
             assert epoch is not None
             assert epoch > newer
+
+
+async def test_epoch_that_another_replica_is_about_to_open_is_not_raised_again(
+    cluster: Cluster, namespace: str, valkey_url: str
+) -> None:
+    async with client_of(valkey_url) as client:
+        queue = Queue(client)
+        assert await queue.open_epoch(await bump_epoch(cluster, namespace))
+        raised = await bump_epoch(cluster, namespace)
+
+        async def read_while_the_other_opens() -> int | None:
+            seen = await read_epoch(cluster, namespace)
+            await queue.open_epoch(raised)
+            return seen
+
+        lease = EpochLease(read=read_while_the_other_opens, bump=partial(bump_epoch, cluster, namespace))
+        bounds = SweepBounds(epoch_check_seconds=0.05)
+        sweep = Sweep(queue, Dispatcher(queue, list), ApplicationStore(), lease, bounds=bounds)
+        task = asyncio.create_task(sweep.run())
+        try:
+            async with asyncio.timeout(SECONDS):
+                await sweep.opened()
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+        assert await queue.current_epoch() == raised == await read_epoch(cluster, namespace)
 
 
 async def test_restart_keeps_the_epoch_and_sweeps(
@@ -131,11 +165,19 @@ async def test_redis_that_may_evict_jobs_is_not_used(
     async with client_of(valkey_url) as client:
         await client.config_set("maxmemory", "100mb")
         await client.config_set("maxmemory-policy", "allkeys-lru")
-        async with serving(settings_for(namespace, valkey_url, tmp_path), cluster) as file:
-            # Longer than it takes to look several times.
-            queue = Queue(client)
-            for _ in range(20):
-                assert await queue.current_epoch() is None
-                assert not file.exists()
+        port = free_port()
+        settings = settings_for(namespace, valkey_url, tmp_path, listen=f"127.0.0.1:{port}")
+        async with serving(settings, cluster) as file, aiohttp.ClientSession() as http:
+
+            async def says_why() -> bool:
+                try:
+                    async with http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                        return b"maxmemory-policy" in await response.read()
+                except aiohttp.ClientConnectorError:
+                    return False
+
+            await wait_until(says_why, SECONDS, "not ready, and says why")
+            assert await Queue(client).current_epoch() is None
+            assert not file.exists()
             await client.config_set("maxmemory-policy", "noeviction")
             await wait_until(file.exists, SECONDS, "ready once it may not")

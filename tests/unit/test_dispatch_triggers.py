@@ -76,6 +76,7 @@ def test_change_that_somebody_asked_for_is_one_job(
         (APP, changed(APP, status={"sync": {"status": "Synced", "revision": "a" * 40}})),
         (APP, changed(APP, metadata={"generation": 7, "resourceVersion": "2", "labels": {"team": "a"}})),
         (APP, None),
+        (changed(APP, metadata=DELETED), changed(APP, metadata=DELETED, status={"health": {"status": "Missing"}})),
         (changed(APP, operation=SYNC), changed(APP, status={"operationState": {"phase": "Running"}})),
         (changed(APP, metadata=refresh("hard")), changed(APP, metadata=refresh(None))),
         (changed(APP, metadata=refresh("hard"), operation=SYNC), APP),
