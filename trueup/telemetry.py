@@ -28,7 +28,7 @@ SYNCS = Counter("trueup_syncs_total", "Syncs by their final phase.", ["phase"])
 SWEEP_CATCHES = Counter("trueup_sweep_catches_total", "Moved refs that no webhook had announced.")
 SWEEPS = Counter("trueup_sweeps_total", "Sweeps of every repository.", ["cause"])
 DIRTY_JOBS = Gauge("trueup_dirty_jobs", "Jobs that the service keeps in memory until Redis takes them.")
-QUEUE_DEPTH = Gauge("trueup_queue_jobs", "Jobs in Redis.", ["state"])
+QUEUE_DEPTH = Gauge("trueup_queue_jobs", "Jobs in Redis, as of the last readiness probe of this worker.", ["state"])
 
 
 def configure_logging(*, level: str = "info", json: bool | None = None) -> None:

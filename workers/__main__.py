@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -31,7 +32,7 @@ from trueup.engine.engine import Engine
 from trueup.engine.render.cache import RenderCache
 from trueup.engine.verdicts import Verdicts
 from trueup.settings import Settings, read_settings
-from trueup.telemetry import configure_logging
+from trueup.telemetry import QUEUE_DEPTH, configure_logging
 
 from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
 from .context import Worker
@@ -180,9 +181,11 @@ class Process:
         if self._worker is None:
             return "the Applications are not loaded yet"
         try:
-            await self._worker.queue.depth()
+            depth = await self._worker.queue.depth()
         except TrueupError as error:
             return str(error)
+        for state, jobs in asdict(depth).items():
+            QUEUE_DEPTH.labels(state).set(jobs)
         return None
 
 

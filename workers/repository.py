@@ -81,11 +81,10 @@ async def _fetch(
     worker: Worker, mirror: Mirror, followers: Sequence[Application], revisions: Iterable[str]
 ) -> dict[str, str | Missing]:
     # Several spellings of one repository share the mirror; the first one that has credentials is used.
-    chosen = min(
-        followers, key=lambda app: (worker.engine.credentials_of(app) is None, app.source.repo_url, str(app.id))
-    )
+    spellings = {(app.source.repo_url, app.project): app for app in followers}
+    chosen = min(spellings, key=lambda spelling: (worker.engine.credentials_of(spellings[spelling]) is None, spelling))
     resolved = await mirror.fetch(
-        list(revisions), credentials=worker.engine.credentials_of(chosen), url=chosen.source.repo_url
+        list(revisions), credentials=worker.engine.credentials_of(spellings[chosen]), url=chosen[0]
     )
     return dict(resolved)
 
