@@ -7,10 +7,10 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -25,7 +25,6 @@ from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
 from trueup.clients.seal import Sealer
 from trueup.clients.transport import TransportBounds
-from trueup.domain.credentials import RepositoryCredentials, parse_secrets
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.engine import Engine
@@ -36,32 +35,15 @@ from trueup.telemetry import QUEUE_DEPTH, configure_logging
 
 from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
 from .context import Worker
+from .credentials import SECRET_SELECTOR, Credentials, Openings
 from .dispatcher import handler
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
-SECRET_SELECTOR = "argocd.argoproj.io/secret-type in (repository,repo-creds)"  # noqa: S105 - a selector
 #: How far the claim loop may fall behind before the process counts as stuck; runs hold it up for no longer.
 TURN_SECONDS_MAX = 10 * CLAIM_WAIT_SECONDS_MAX
 AWAY_SECONDS = 1.0
-
-
-class Credentials:
-    """The repository credentials of now, parsed once per change."""
-
-    def __init__(self, secrets: Informer) -> None:
-        self._secrets = secrets
-        self._parsed: tuple[RepositoryCredentials, ...] = ()
-        self._of: Mapping[Any, Any] | None = None
-
-    def __call__(self) -> tuple[RepositoryCredentials, ...]:
-        snapshot = self._secrets.snapshot()
-        if snapshot is not self._of:
-            self._parsed, wrong = parse_secrets(snapshot.values())
-            self._of = snapshot
-            for sentence in wrong:
-                log.warning("a repository Secret is not used", reason=sentence)
-        return self._parsed
 
 
 def git_bounds(settings: Settings) -> GitBounds:
@@ -73,9 +55,39 @@ def git_bounds(settings: Settings) -> GitBounds:
     )
 
 
+class Patience:
+    """Tries again for as long as the other side is away, and knows whom it waits for."""
+
+    def __init__(self) -> None:
+        #: Why nothing goes on; empty where nobody is waited for.
+        self.reason = ""
+
+    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                answer = await attempt()
+            except TransientError as error:
+                if self.reason != str(error):
+                    log.warning("waiting", reason=str(error))
+                self.reason = str(error)
+                await asyncio.sleep(error.retry_after_seconds or AWAY_SECONDS)
+            else:
+                self.reason = ""
+                return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one process runs."""
+
+    worker: Worker
+    informers: tuple[Informer, ...]
+    openings: Openings
+
+
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[tuple[Worker, list[Informer]]]:
-    """A worker with everything at hand, its informers running and loaded."""
+async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Parts]:
+    """A worker with everything at hand; its parts do not run yet."""
     bounds = TransportBounds(
         request_seconds_max=settings.api_request_seconds_max,
         requests_in_flight_max=settings.api_requests_in_flight_max,
@@ -102,6 +114,8 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Worker, list[Info
         store = ApplicationStore()
         applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
         secrets = Informer(cluster, secret, namespace=settings.namespace, label_selector=SECRET_SELECTOR)
+        openings = Openings(queue, store, is_loaded=lambda: secrets.is_synced)
+        secrets.on_change(openings.observe)
         engine = Engine(
             settings,
             cluster,
@@ -110,17 +124,7 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Worker, list[Info
             Verdicts(),
             Credentials(secrets),
         )
-        yield Worker(settings, engine, queue, sealer, store, resource), [applications, secrets]
-
-
-async def patiently(attempt: Any) -> Any:
-    """What the attempt gives, tried again for as long as the other side is away."""
-    while True:
-        try:
-            return await attempt()
-        except TransientError as error:
-            log.warning("waiting", reason=str(error))
-            await asyncio.sleep(error.retry_after_seconds or AWAY_SECONDS)
+        yield Parts(Worker(settings, engine, queue, sealer, store, resource), (applications, secrets), openings)
 
 
 class Process:
@@ -132,6 +136,7 @@ class Process:
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
         self._worker: Worker | None = None
+        self._patience = Patience()
 
     async def run(self) -> None:
         """Work until SIGINT or SIGTERM or, draining, until the queue is empty."""
@@ -157,11 +162,13 @@ class Process:
             serving_ops(
                 settings.worker_ops_listen, variable=variable, healthy=self._healthy, ready=self._ready
             ) as bound,
-            connected(settings) as (worker, informers),
+            connected(settings, self._patience) as parts,
         ):
-            following = [asyncio.create_task(informer.run()) for informer in informers]
+            worker = parts.worker
+            following = [asyncio.create_task(informer.run()) for informer in parts.informers]
+            following.append(asyncio.create_task(parts.openings.run()))
             try:
-                for informer in informers:
+                for informer in parts.informers:
                     await informer.synced()
                 self._worker, self._consumer = worker, Consumer(worker.queue, handler(worker), settings)
                 write_addresses(settings.data_dir, "worker", {"ops_listen": bound})
@@ -179,7 +186,7 @@ class Process:
 
     async def _ready(self) -> str | None:
         if self._worker is None:
-            return "the Applications are not loaded yet"
+            return self._patience.reason or "the Applications are not loaded yet"
         try:
             depth = await self._worker.queue.depth()
         except TrueupError as error:

@@ -11,7 +11,6 @@ from trueup.clients.cluster import Cluster, Propagation
 from trueup.clients.discovery import ApiResource
 from trueup.domain.clientside import client_side_patch
 from trueup.domain.diff import compare
-from trueup.domain.errors import TransientError
 from trueup.domain.managedfields import transfer_ownership
 from trueup.domain.plan import Action
 from trueup.domain.resource import Body, Manifest, ResourceKey
@@ -63,7 +62,7 @@ async def apply(
             live = await cluster.get(resource, key.namespace, key.name)
             found = compare(manifest, live)
             remove = tuple({change.removes: None for change in found.changes if change.removes is not None})
-    raise TransientError(f"{key} changes faster than it can be applied")
+    raise ConflictError(f"{key} changes faster than it can be applied")
 
 
 async def _take_over(

@@ -12,8 +12,9 @@ from trueup.domain.application import Application, Operation
 from trueup.domain.autosync import SyncDecision
 from trueup.domain.errors import InvalidSpecError, TransientError, TrueupError
 from trueup.domain.job import Token
+from trueup.domain.lenient import as_mapping, as_whole
 from trueup.domain.redact import Redactor
-from trueup.domain.retry import next_retry
+from trueup.domain.retry import AUTOMATED, next_retry
 from trueup.domain.status import Condition, OperationPhase, ResourceResult
 from trueup.engine.comparison import Comparison
 
@@ -171,12 +172,15 @@ class Running:
 
 def begin(application: Application, comparison: Comparison, decision: SyncDecision) -> Running:
     """A sync by the Application's operation or, without one, by its policy."""
+    policy = as_mapping(as_mapping(application.raw.get("spec")).get("syncPolicy"))
     operation = application.operation or Operation(
         prune=decision.prune,
+        retry=None if policy.get("retry") else AUTOMATED,
         raw=shape.automated_operation(
             comparison.revision, prune=decision.prune, self_heal_attempts=decision.self_heal_attempts
         ),
     )
-    state = application.status.get("operationState") or {}
-    retrying = state.get("phase") == "Running" and int(state.get("retryCount") or 0)
-    return Running(comparison, operation, utc_now(), int(retrying or 0))
+    state = as_mapping(application.status.get("operationState"))
+    tried = as_mapping(state.get("syncResult")).get("revision", comparison.revision)
+    is_retry = state.get("phase") == "Running" and tried == comparison.revision
+    return Running(comparison, operation, utc_now(), as_whole(state.get("retryCount")) if is_retry else 0)

@@ -15,17 +15,22 @@ import structlog
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.affected import affected
 from trueup.domain.application import Application, ApplicationId
-from trueup.domain.errors import StalledError, SupersededError, TransientError
+from trueup.domain.errors import InvalidSpecError, StalledError, SupersededError, TransientError
 from trueup.domain.job import Claim, Priority, application_job
+from trueup.domain.lenient import as_list, as_mapping
+from trueup.domain.repository import check_url
 from trueup.domain.status import shown_source
 from trueup.telemetry import SWEEP_CATCHES
 
 from . import record
 from .context import Worker
+from .pipeline import UNSETTLED
 
 log = structlog.get_logger()
 
 TIP = "tip"
+#: Spellings of one repository's address that a job tries before it gives up.
+SPELLINGS_TRIED_MAX = 3
 
 
 async def examine(worker: Worker, claim: Claim) -> None:
@@ -42,15 +47,22 @@ async def examine(worker: Worker, claim: Claim) -> None:
         if claim.attempt > 0 or isinstance(error, StalledError):
             followers = worker.applications.followers(claim.job.subject)
             await record.not_reached(worker, [app for app in followers if not app.spec_refusals], error)
+        if isinstance(error, StalledError):
+            # Time will not mend it: whoever asked for a sync is told by the application's own run.
+            asked = [app.id for app in followers if app.operation is not None]
+            await worker.queue.enqueue([application_job(app, Priority.MANUAL) for app in asked])
         raise
 
 
 async def _examine(worker: Worker, claim: Claim) -> None:
     url = claim.job.subject
     every = worker.applications.followers(url)
-    followers = [app for app in every if not app.spec_refusals and not app.deleting]
+    following = [app for app in every if not app.spec_refusals and not app.deleting]
+    followers = [app for app in following if _may_be_opened(worker, app)]
     #: Application by application, the tip that its job may rely on.
     found: dict[ApplicationId, str] = dict.fromkeys(_asked_for(claim, every), "")
+    # One that names the repository by an address which git must not see is told so by its own run.
+    found |= {app.id: "" for app in following if app not in followers and not _is_unknown(app)}
     moves: dict[str, tuple[str | None, str]] = {}
     if followers:
         mirror = await worker.engine.mirrors.mirror(followers[0].source.repo_url)
@@ -61,7 +73,7 @@ async def _examine(worker: Worker, claim: Claim) -> None:
         for (revision, apps), key, sealed in zip(by_revision.items(), keys, examined, strict=True):
             tip = tips[revision]
             if isinstance(tip, Missing):
-                found |= {app.id: "" for app in apps if app.status.get("sync", {}).get("status") != "Unknown"}
+                found |= {app.id: "" for app in apps if not _is_unknown(app)}
                 continue
             old = worker.sealer.open(TIP, key, sealed) if sealed else None
             if claim.job.priority is Priority.SWEEP and old not in (None, tip):
@@ -80,20 +92,25 @@ async def _examine(worker: Worker, claim: Claim) -> None:
 async def _fetch(
     worker: Worker, mirror: Mirror, followers: Sequence[Application], revisions: Iterable[str]
 ) -> dict[str, str | Missing]:
-    # Several spellings of one repository share the mirror; the first one that has credentials is used.
-    spellings = {(app.source.repo_url, app.project): app for app in followers}
-    chosen = min(spellings, key=lambda spelling: (worker.engine.credentials_of(spellings[spelling]) is None, spelling))
-    resolved = await mirror.fetch(
-        list(revisions), credentials=worker.engine.credentials_of(spellings[chosen]), url=chosen[0]
-    )
-    return dict(resolved)
+    """Several spellings of one repository share the mirror: those with credentials first, until one opens it."""
+    distinct = {(app.source.repo_url, app.project): app for app in followers}
+    spellings = {spelling: worker.engine.credentials_of(app) for spelling, app in distinct.items()}
+    first: TransientError | StalledError | None = None
+    for spelling in sorted(spellings, key=lambda spelling: (spellings[spelling] is None, spelling))[
+        :SPELLINGS_TRIED_MAX
+    ]:
+        try:
+            return dict(await mirror.fetch(list(revisions), credentials=spellings[spelling], url=spelling[0]))
+        except (TransientError, StalledError) as error:
+            first = first or error
+    raise first or StalledError("nobody follows the repository any more")
 
 
 async def _concerned(
     mirror: Mirror, apps: Sequence[Application], old: str | None, tip: str, *, by_content: bool
 ) -> frozenset[ApplicationId]:
     """Who has to look again now that the ref stands at `tip` and was last examined at `old`."""
-    uncertain = frozenset(app.id for app in apps if _is_uncertain(app))
+    uncertain = frozenset(app.id for app in apps if _is_uncertain(app) or (by_content and _is_unsettled(app)))
     paths: list[str] | None = [] if old == tip else None
     if old is not None and old != tip:
         paths = await mirror.changed_paths(old, tip)
@@ -117,18 +134,38 @@ async def _differ_by_content(mirror: Mirror, apps: Sequence[Application], tip: s
 
 
 def _is_uncertain(app: Application) -> bool:
-    """A comparison that never was or that failed, one with another source or destination, an operation in wait."""
-    sync = app.status.get("sync") or {}
-    compared_to = sync.get("comparedTo") or {}
-    spec = app.raw.get("spec") or {}
+    """A comparison that never was or that failed, one with another source or destination, a sync not finished."""
+    sync = as_mapping(app.status.get("sync"))
+    compared_to = as_mapping(sync.get("comparedTo"))
+    spec = as_mapping(app.raw.get("spec"))
     return (
         not app.revision
         or app.operation is not None
-        or any(found.get("type") == "ComparisonError" for found in app.status.get("conditions") or ())
-        or sync.get("status") == "Unknown"
-        or compared_to.get("source") != shown_source(spec.get("source") or {})
+        or as_mapping(app.status.get("operationState")).get("phase") == "Running"
+        or any(as_mapping(found).get("type") == "ComparisonError" for found in as_list(app.status.get("conditions")))
+        or _is_unknown(app)
+        or compared_to.get("source") != shown_source(as_mapping(spec.get("source")))
         or compared_to.get("destination") != spec.get("destination")
     )
+
+
+def _is_unknown(app: Application) -> bool:
+    return as_mapping(app.status.get("sync")).get("status") == "Unknown"
+
+
+def _may_be_opened(worker: Worker, app: Application) -> bool:
+    try:
+        check_url(app.source.repo_url, worker.settings.schemes)
+    except InvalidSpecError:
+        return False
+    return True
+
+
+def _is_unsettled(app: Application) -> bool:
+    """Whether another look at the cluster was due, which nobody may remember: that waits in Redis alone."""
+    health = as_mapping(app.status.get("health")).get("status")
+    drifted = as_mapping(app.status.get("sync")).get("status") == "OutOfSync" and app.automated is not None
+    return drifted or health in UNSETTLED
 
 
 def _asked_for(claim: Claim, followers: Sequence[Application]) -> list[ApplicationId]:

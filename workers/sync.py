@@ -7,13 +7,12 @@ server refuses of one object does not hold up the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import structlog
 
-from trueup.clients.api_errors import AlreadyExistsError, ApiError
+from trueup.clients.api_errors import AlreadyExistsError
 from trueup.domain.application import Application
 from trueup.domain.autosync import SyncDecision
 from trueup.domain.errors import StalledError, TransientError
@@ -23,11 +22,14 @@ from trueup.domain.resource import Body, ResourceKey, tracked_by
 from trueup.domain.status import ResourceResult, images_of
 from trueup.engine.comparison import Comparison
 from trueup.engine.concurrency import each
+from trueup.engine.refusals import concerns_one_object, refusal
 
 from . import apply, outcome, record
 from .context import Run, Worker
 
 log = structlog.get_logger()
+
+NOT_PRUNED = "not everything could be applied; it is pruned once that is mended"
 
 
 @dataclass(slots=True)
@@ -36,6 +38,10 @@ class Progress:
 
     results: dict[ResourceKey, ResourceResult] = field(default_factory=dict)
     live: dict[ResourceKey, Body | None] = field(default_factory=dict)
+
+    @property
+    def has_failed(self) -> bool:
+        return any(result.status == "SyncFailed" for result in self.results.values())
 
 
 async def sync(run: Run, application: Application, comparison: Comparison, decision: SyncDecision) -> outcome.Outcome:
@@ -95,13 +101,18 @@ async def _carry_out(
     dry_run: bool,
 ) -> None:
     if application.options.create_namespace and not dry_run:
-        await _create_namespace(worker, application, comparison)
+        await _create_namespace(worker, application, comparison, progress)
 
     async def one(action: Action) -> None:
         await _act(worker, application, comparison, action, progress, dry_run=dry_run)
 
     # Kinds in their order; objects of one kind have no order among themselves.
-    for _, actions in groupby(to_do.actions, key=lambda action: (action.verb == "prune", apply_order(action.key)[0])):
+    for prunes, group in groupby(
+        to_do.actions, key=lambda action: (action.verb == "prune", apply_order(action.key)[0])
+    ):
+        actions = list(group)
+        if prunes[0] and progress.has_failed:
+            actions = [replace(action, verb="keep", reason=NOT_PRUNED) for action in actions]
         await each(actions, one, in_flight_max=worker.settings.objects_in_flight_max)
 
 
@@ -119,7 +130,9 @@ async def _act(
     version = manifest.version if manifest else str((live or {}).get("apiVersion", "")).rpartition("/")[2]
     result = ResourceResult(action.key, version, "Synced", sync_phase="Sync", images=images_of(action.body or {}))
     try:
-        if action.verb == "keep":
+        if action.key in comparison.unreadable:
+            result = replace(result, status="SyncFailed", message=comparison.unreadable[action.key])
+        elif action.verb == "keep":
             result = replace(result, status="PruneSkipped" if manifest is None else "", message=action.reason)
         elif action.verb == "prune":
             message = await _prune(worker, application, action, live or {}, dry_run=dry_run)
@@ -132,10 +145,13 @@ async def _act(
             body, how = await apply.apply(worker.engine.cluster, resource, manifest, action, live, dry_run=dry_run)
             progress.live[action.key] = body
             result = replace(result, message=f"{how} (dry run)" if dry_run else how)
-    except TransientError:
-        raise
-    except (ApiError, StalledError) as error:
-        result = replace(result, status="SyncFailed", message=str(error))
+    except (TransientError, StalledError) as error:
+        if not concerns_one_object(error):
+            raise
+        sentence = refusal(
+            error, action.key, origin=manifest.origin if manifest else "", default_namespace=application.namespace
+        )
+        result = replace(result, status="SyncFailed", message=sentence)
     progress.results[action.key] = result
 
 
@@ -161,19 +177,22 @@ def _defines(comparison: Comparison, key: ResourceKey) -> bool:
     )
 
 
-async def _create_namespace(worker: Worker, application: Application, comparison: Comparison) -> None:
+async def _create_namespace(
+    worker: Worker, application: Application, comparison: Comparison, progress: Progress
+) -> None:
+    """Where that fails it is a result like any other, and so are the objects that have nowhere to go."""
     key = ResourceKey("", "Namespace", "", application.namespace)
     if not application.namespace or key in comparison.manifests:
         return
     cluster = worker.engine.cluster
-    resource = await cluster.resource("", "Namespace")
-    if await cluster.get(resource, "", application.namespace) is None:
-        body: Mapping[str, object] = {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": application.namespace},
-        }
-        try:
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": application.namespace}}
+    try:
+        resource = await cluster.resource("", "Namespace")
+        if await cluster.get(resource, "", application.namespace) is None:
             await cluster.create(resource, "", body)
-        except AlreadyExistsError:
-            return
+    except AlreadyExistsError:
+        return
+    except (TransientError, StalledError) as error:
+        if not concerns_one_object(error):
+            raise
+        progress.results[key] = ResourceResult(key, "v1", "SyncFailed", refusal(error, key), sync_phase="Sync")

@@ -45,14 +45,16 @@ def decide(app: Application, comparison: Comparison, now: datetime) -> SyncDecis
         return SyncDecision(True, f"requested by {app.operation.initiated_by or 'an operation'}", app.operation.prune)
     if app.automated is None:
         return SyncDecision(False, "automated sync is off")
-    if comparison.status != "OutOfSync":
+    state = app.status.get("operationState") or {}
+    # What was begun is finished, though nothing may be left but to write down how it ended.
+    begun = state.get("phase") == "Running"
+    if comparison.status != "OutOfSync" and not begun:
         return SyncDecision(False, f"the application is {comparison.status}")
-    if not comparison.has_changes and not app.automated.prune:
+    if not comparison.has_changes and not app.automated.prune and not begun:
         return SyncDecision(False, "only pruning is left to do, and automated pruning is off")
     if comparison.wipes and not app.automated.allow_empty:
         text = f"auto-sync to {comparison.revision} would delete every object; to allow it, set allowEmpty"
         return SyncDecision(False, text, error=text)
-    state = app.status.get("operationState") or {}
     if not _already_tried(app, state, comparison.revision):
         return SyncDecision(True, f"Git moved to {comparison.revision}", app.automated.prune)
     return _again(app.automated, state, comparison.revision, now)

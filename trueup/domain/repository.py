@@ -134,7 +134,7 @@ def check_url(url: str, schemes: Collection[str] = ()) -> None:
     if len(url) > URL_CHARS_MAX:
         raise InvalidSpecError(f"spec.source.repoURL is longer than {URL_CHARS_MAX} characters")
     if _CONTROL.search(url) or url.startswith("-") or _HELPER_FORM.match(url):
-        raise _refused(url, "it has characters or a form that git would not take for an address")
+        raise _refused(url, "it is not an address; give it as https://host/path or git@host:path")
     allowed = SCHEMES.union(schemes)
     if parts.scheme not in allowed:
         said = f"the scheme {parts.scheme}" if parts.scheme else "no scheme"

@@ -7,6 +7,9 @@ from trueup.domain.application import RetryPolicy
 #: Argo CD's defaults for healing the same drift again: at once, then 2, 6, 18, … seconds apart.
 SELF_HEAL = RetryPolicy(limit=-1, duration_seconds=2.0, factor=3.0, duration_seconds_max=300.0)
 
+#: Argo CD's for an automated sync that failed, where the Application says nothing of retries.
+AUTOMATED = RetryPolicy(limit=5)
+
 
 def next_retry(policy: RetryPolicy, retry_count: int) -> float | None:
     """Seconds to wait before the next try, after `retry_count` of them; None where there is none."""

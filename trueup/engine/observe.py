@@ -11,6 +11,7 @@ from trueup.clients.discovery import ApiResource
 from trueup.domain.manifest import RawObject, settle_namespaces
 from trueup.domain.resource import Body, Manifest, ResourceKey
 from trueup.engine.concurrency import each
+from trueup.engine.refusals import refusal
 
 GroupKind = tuple[str, str]
 
@@ -61,7 +62,7 @@ async def observe(
             resource = await cluster.resource(key.group, key.kind, wanted.get(key))
             live[key] = await cluster.get(resource, key.namespace, key.name)
         except (ForbiddenError, UnknownKindError) as error:
-            unreadable[key] = str(error)
+            unreadable[key] = refusal(error, key)
 
     await each({*wanted, *inventory}, read, in_flight_max=objects_in_flight_max)
     return Observed(manifests, live, unreadable)

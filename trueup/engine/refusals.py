@@ -1,0 +1,50 @@
+"""What the API server says about one object, as a sentence that ends with the way out."""
+
+from __future__ import annotations
+
+from trueup.clients.api_errors import (
+    ApiError,
+    ForbiddenError,
+    NamespaceTerminatingError,
+    NotFoundError,
+    RejectedError,
+    ServerError,
+    ThrottledError,
+    UnauthorizedError,
+)
+from trueup.domain.errors import StalledError, TrueupError
+from trueup.domain.resource import ResourceKey
+
+#: No answer, or one that would have been given to any request: the server or its way is at fault.
+_AWAY = frozenset({0, 408, 502, 503, 504})
+#: What server-side apply says of a field that the kind does not have, or that is of another type.
+_UNTYPED = "failed to create typed patch object"
+
+
+def concerns_one_object(error: TrueupError) -> bool:
+    """Whether the error is about one object, so that the others go on; else the server is away for all."""
+    if isinstance(error, ThrottledError | UnauthorizedError):
+        return False
+    if isinstance(error, ServerError):
+        return error.status not in _AWAY
+    return isinstance(error, ApiError | StalledError)
+
+
+def refusal(error: TrueupError, key: ResourceKey, *, origin: str = "", default_namespace: str = "") -> str:
+    """The error with its way out. `origin` is where the manifest stands, where there is one."""
+    said = str(error)
+    answer = said.partition(": ")[2]
+    if isinstance(error, NotFoundError) and key.namespace and "namespaces" in answer:
+        way_out = "create it, or add it to the manifests"
+        if key.namespace == default_namespace:
+            way_out = "create it, or set the sync option CreateNamespace=true"
+        return f"namespace {key.namespace} does not exist; {way_out}"
+    if isinstance(error, NamespaceTerminatingError):
+        return f"namespace {key.namespace} is being deleted; wait until it is gone, or deliver to another"
+    if isinstance(error, ForbiddenError) and (" cannot " in answer or answer.startswith("403 Forbidden")):
+        return f"{said}; grant it to the worker's service account"
+    if "immutable" in answer:
+        return f"{said}; put the field back, or delete the object so that it is created anew"
+    if origin and (isinstance(error, RejectedError) or _UNTYPED in answer):
+        return f"{said}; correct it in {origin}"
+    return said
