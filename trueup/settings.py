@@ -7,7 +7,7 @@ start with a sentence that names the variable.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 from pydantic.functional_validators import BeforeValidator
@@ -24,6 +24,10 @@ def _words(value: object) -> object:
     return tuple(word for word in value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Immutable once read; passed in, never looked up."""
 
@@ -38,7 +42,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("/var/lib/trueup")
     #: Schemes that a repository may have beyond https and ssh.
     git_schemes: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
-    log_level: str = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
 
     # Receiver.
     #: GitHub sends nothing over 25 MB.

@@ -130,9 +130,10 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
 class Process:
     """One worker process from its start to its stop, and what its probes say of it."""
 
-    def __init__(self, settings: Settings, *, drain: bool) -> None:
+    def __init__(self, settings: Settings, *, drain: bool, number: int) -> None:
         self._settings = settings
         self._drain = drain
+        self._name = f"worker-{number}" if number else "worker"
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
         self._worker: Worker | None = None
@@ -171,7 +172,7 @@ class Process:
                 for informer in parts.informers:
                     await informer.synced()
                 self._worker, self._consumer = worker, Consumer(worker.queue, handler(worker), settings)
-                write_addresses(settings.data_dir, "worker", {"ops_listen": bound})
+                write_addresses(settings.data_dir, self._name, {"ops_listen": bound})
                 log.info("ready", ops=bound, namespace=settings.namespace)
                 await self._consumer.run(self._stop, drain=self._drain)
             finally:
@@ -200,11 +201,12 @@ def main() -> None:
     """`python -m workers`: read the settings, run, and end with one sentence where that cannot be."""
     parser = argparse.ArgumentParser(prog="trueup worker", description="Turn jobs into a true cluster.")
     parser.add_argument("--drain", action="store_true", help="end when the queue is empty")
+    parser.add_argument("--number", type=int, default=0, help="which of several on one data directory; 0 is the first")
     arguments = parser.parse_args()
     try:
         settings = read_settings()
         configure_logging(level=settings.log_level)
-        asyncio.run(Process(settings, drain=arguments.drain).run())
+        asyncio.run(Process(settings, drain=arguments.drain, number=arguments.number).run())
     except TrueupError as error:
         sys.exit(f"trueup: {error}")
 

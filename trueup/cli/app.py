@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from trueup.cli.failure import EXIT_ERROR, said_plainly
+from trueup.cli.failure import EXIT_ERROR, EXIT_FAILED, said_plainly
 
 verbs = typer.Typer(no_args_is_help=True, help="Applications: list, get, diff, sync, wait.")
 
 #: `argocd app diff`: 0 no difference, 1 some, 2 an error.
 EXIT_DIFF = 1
 EXIT_DIFF_ERROR = 2
-EXIT_FAILED = 1
 
 Name = Annotated[str, typer.Argument(metavar="APPNAME", help="Name, or namespace/name.", show_default=False)]
 Names = Annotated[

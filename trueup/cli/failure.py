@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import typer
@@ -13,15 +14,24 @@ from trueup.domain.errors import TrueupError
 
 #: As `argocd` ends on an error it has no special code for.
 EXIT_ERROR = 20
+#: What was asked for was tried, and failed.
+EXIT_FAILED = 1
+#: 128 and the number of the signal, as shells have it.
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 T = TypeVar("T")
 
 
 def said_plainly(work: Coroutine[Any, Any, T], *, exit_code: int = EXIT_ERROR) -> T:
-    """Run to the end; a TrueupError, or a Ctrl-C, ends the command with a sentence and a code."""
+    """Run to the end; a TrueupError, a Ctrl-C or a SIGTERM ends the command in order, with a code."""
+    return plainly(lambda: asyncio.run(_until_terminated(work)), exit_code=exit_code)
+
+
+def plainly(work: Callable[[], T], *, exit_code: int = EXIT_ERROR) -> T:
+    """Call it; a TrueupError ends the command with a sentence on stderr instead of a traceback."""
     try:
-        return asyncio.run(work)
+        return work()
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except (TrueupError, BaseExceptionGroup) as error:
@@ -31,6 +41,24 @@ def said_plainly(work: Coroutine[Any, Any, T], *, exit_code: int = EXIT_ERROR) -
         for sentence in dict.fromkeys(sentences):
             print(f"trueup: {sentence}", file=sys.stderr)
     raise typer.Exit(exit_code)
+
+
+async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
+    """Await it; at a SIGTERM let it clean up, and end."""
+    running = asyncio.ensure_future(work)
+    terminated = asyncio.Event()
+
+    def end() -> None:
+        terminated.set()
+        running.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        if terminated.is_set():
+            raise typer.Exit(EXIT_TERMINATED) from None
+        raise
 
 
 def _sentences(error: BaseException) -> list[str] | None:

@@ -10,19 +10,22 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
 from trueup.clients.process import Child, spawn
 from trueup.domain.errors import StalledError
-from trueup.settings import read_settings
+from trueup.settings import Settings, read_settings
 
 START_SECONDS_MAX = 60.0
+#: Of the log of a half that ended too early, so much is shown.
+LOG_TAIL_BYTES_MAX = 2_000
 #: Above `shutdown_seconds_max`, so that a worker can finish before it is killed.
 GRACE_SECONDS = 30.0
 POLL_SECONDS = 0.02
@@ -30,21 +33,32 @@ POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """One running process and where it listens, once it said so."""
+    """One running process."""
 
     name: str
     child: Child
+    #: Where its words go; None where they go to our own stderr.
+    log: Path | None
+
+    def ended(self, when: str = "") -> StalledError:
+        """The error to raise when it ended by itself."""
+        said = "what it said stands above" if self.log is None else f"it said: {_tail(self.log)}"
+        return StalledError(f"the {self.name} ended with {self.child.returncode}{when}; {said}")
+
+
+def _tail(log: Path) -> str:
+    return log.read_bytes()[-LOG_TAIL_BYTES_MAX:].decode(errors="replace").strip() or "nothing"
 
 
 @asynccontextmanager
-async def running(
-    name: str, *arguments: str, env: Mapping[str, str], log: IO[bytes] | None = None
-) -> AsyncIterator[Half]:
+async def running(name: str, *arguments: str, env: Mapping[str, str], log: Path | None = None) -> AsyncIterator[Half]:
     """Run `trueup NAME`'s module as a child; it is told to stop, and then made to, at the end."""
     module = "trueup.service" if name == "service" else "trueup.workers"
-    child = await spawn([sys.executable, "-m", module, *arguments], env=env, stdout=log, stderr=log)
+    with contextlib.ExitStack() as stack:
+        words = stack.enter_context(log.open("wb")) if log is not None else None
+        child = await spawn([sys.executable, "-m", module, *arguments], env=env, stdout=words, stderr=words)
     try:
-        yield Half(name, child)
+        yield Half(name, child, log)
     finally:
         await child.terminate(grace_seconds=GRACE_SECONDS)
 
@@ -62,7 +76,7 @@ async def ready(half: Half, data_dir: Path) -> Mapping[str, Any]:
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         raise StalledError(f"the {half.name} was not ready within {START_SECONDS_MAX:.0f} s") from None
-    raise StalledError(f"the {half.name} ended with {half.child.returncode} before it was ready; its log says why")
+    raise half.ended(" before it was ready")
 
 
 async def until_one_ends(halves: list[Half], *, drain: bool = False) -> None:
@@ -79,7 +93,7 @@ async def until_one_ends(halves: list[Half], *, drain: bool = False) -> None:
             for end in [end for end in ends if end in done]:
                 half = ends.pop(end)
                 if end.result() != 0 or not drain:
-                    raise StalledError(f"the {half.name} ended with {end.result()}; its log says why")
+                    raise half.ended()
     finally:
         for task in (stopped, *ends):
             task.cancel()
@@ -87,23 +101,35 @@ async def until_one_ends(halves: list[Half], *, drain: bool = False) -> None:
             loop.remove_signal_handler(number)
 
 
-def worker_processes() -> int:
-    """`TRUEUP_WORKERS`."""
-    return read_settings().workers
+def checked_settings() -> Settings:
+    """The settings, with a data directory that can be written to; StalledError that names the variable."""
+    settings = read_settings()
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.data_dir):
+            return settings
+    except OSError as error:
+        raise StalledError(
+            f"TRUEUP_DATA_DIR={settings.data_dir} cannot be written to: {error.strerror}; name a folder of your own"
+        ) from error
 
 
 async def run_workers(*, drain: bool) -> None:
-    """As many worker processes as the settings say, until a signal or until one fails."""
-    settings = read_settings()
+    """As many worker processes as the settings say, until a signal or until one fails.
+
+    They share the mirrors. The first has the operations port of the settings; each further one has a
+    port of its own choosing, which stands in `worker-N.json`.
+    """
+    settings = checked_settings()
     async with contextlib.AsyncExitStack() as stack:
         halves = []
         for number in range(settings.workers):
-            # Each has its own file of addresses and, beyond the first, a port of its own choosing.
-            data_dir = settings.data_dir / f"worker-{number}"
-            env = {**os.environ, "TRUEUP_WORKERS": "1", "TRUEUP_DATA_DIR": str(data_dir)}
+            env = dict(os.environ)
+            arguments = ["--drain"] if drain else []
             if number:
                 env["TRUEUP_WORKER_OPS_LISTEN"] = "127.0.0.1:0"
-            halves.append(await stack.enter_async_context(running("worker", *(["--drain"] if drain else []), env=env)))
+                arguments += ["--number", str(number)]
+            halves.append(await stack.enter_async_context(running("worker", *arguments, env=env)))
         await until_one_ends(halves, drain=drain)
 
 
@@ -111,11 +137,10 @@ async def run_standalone() -> None:
     """Service and worker, and a Valkey where TRUEUP_REDIS_URL names none, until a signal."""
     from trueup.sandbox.valkey import valkey_server
 
-    settings = read_settings()
+    settings = checked_settings()
     async with contextlib.AsyncExitStack() as stack:
         env = dict(os.environ)
         if "TRUEUP_REDIS_URL" not in env:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
             valkey = await stack.enter_async_context(valkey_server(settings.data_dir / "valkey"))
             env["TRUEUP_REDIS_URL"] = valkey.url
         halves = [await stack.enter_async_context(running(name, env=env)) for name in ("service", "worker")]

@@ -11,7 +11,7 @@ import typer
 
 from trueup import __version__
 from trueup.cli import app as app_verbs
-from trueup.cli.failure import EXIT_ERROR, said_plainly
+from trueup.cli.failure import EXIT_FAILED, plainly, said_plainly
 from trueup.cli.flags import plain_flags
 
 cli = typer.Typer(
@@ -42,6 +42,9 @@ def options(
 @cli.command()
 def service() -> None:
     """Receive webhooks, watch Applications, and turn both into jobs."""
+    from trueup.cli import halves
+
+    plainly(halves.checked_settings, exit_code=EXIT_FAILED)
     _run_edge("trueup.service")
 
 
@@ -52,8 +55,8 @@ def worker(
     """Turn jobs into a true cluster. TRUEUP_WORKERS says how many processes."""
     from trueup.cli import halves
 
-    if halves.worker_processes() > 1:
-        said_plainly(halves.run_workers(drain=drain))
+    if plainly(halves.checked_settings, exit_code=EXIT_FAILED).workers > 1:
+        said_plainly(halves.run_workers(drain=drain), exit_code=EXIT_FAILED)
     else:
         _run_edge("trueup.workers", *(["--drain"] if drain else []))
 
@@ -63,7 +66,7 @@ def standalone() -> None:
     """Run service and workers in one command, with a Valkey of its own unless TRUEUP_REDIS_URL is set."""
     from trueup.cli import halves
 
-    said_plainly(halves.run_standalone())
+    said_plainly(halves.run_standalone(), exit_code=EXIT_FAILED)
 
 
 @cli.command()
@@ -75,12 +78,12 @@ def sandbox(
     from trueup.sandbox import ensure_binaries, serve
 
     if build_only:
-        said_plainly(ensure_binaries())
+        said_plainly(ensure_binaries(), exit_code=EXIT_FAILED)
     elif directory is None:
         print("trueup: say where the sandbox may live: --dir DIR", file=sys.stderr)
-        raise typer.Exit(EXIT_ERROR)
+        raise typer.Exit(EXIT_FAILED)
     else:
-        said_plainly(serve(directory))
+        said_plainly(serve(directory), exit_code=EXIT_FAILED)
 
 
 @cli.command()
@@ -90,7 +93,7 @@ def demo(
     """Show the main job on real parts: commit, push, webhook, synced."""
     from trueup.cli.demo import run_demo
 
-    said_plainly(run_demo(stay=not once))
+    said_plainly(run_demo(stay=not once), exit_code=EXIT_FAILED)
 
 
 def _run_edge(module: str, *arguments: str) -> None:

@@ -100,8 +100,8 @@ async def stage(directory: Path, say: Any) -> AsyncIterator[Stage]:
         data_dir.mkdir(parents=True, exist_ok=True)
         halves = []
         for name in ("service", "worker"):
-            log = stack.enter_context((directory / f"{name}.log").open("wb"))
-            halves.append(await stack.enter_async_context(running(name, env=env, log=log)))
+            half = running(name, env=env, log=directory / f"{name}.log")
+            halves.append(await stack.enter_async_context(half))
         service, _ = [await ready(half, data_dir) for half in halves]
         resource = await cluster.resource("argoproj.io", "Application")
         applications = await stack.enter_async_context(watching(cluster, resource, NAMESPACE))
