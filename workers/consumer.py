@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from trueup.clients.queue import Queue
+from trueup.clients.queue import EpochMissingError, Queue
 from trueup.domain.backoff import backoff_seconds
 from trueup.domain.errors import StalledError, SupersededError, TransientError
 from trueup.domain.job import Claim
@@ -72,7 +72,7 @@ class Consumer:
             claim = None
             try:
                 wait = DRAIN_WAIT_SECONDS_MAX if drain else CLAIM_WAIT_SECONDS_MAX
-                claim = await self._queue.claim(wait_seconds_max=wait)
+                claim = await self._claim(wait, drain=drain)
                 if claim is None and drain and await self._is_empty():
                     return
             except TransientError as error:
@@ -85,6 +85,15 @@ class Consumer:
                 run = asyncio.create_task(self._run(claim))
                 self._runs.add(run)
                 run.add_done_callback(self._ended)
+
+    async def _claim(self, wait_seconds_max: float, *, drain: bool) -> Claim | None:
+        try:
+            return await self._queue.claim(wait_seconds_max=wait_seconds_max)
+        except EpochMissingError:
+            # Whoever drains does not wait for an epoch where there is nothing to be done in it.
+            if not (drain and await self._is_empty()):
+                raise
+            return None
 
     def _ended(self, run: asyncio.Task[None]) -> None:
         self._runs.discard(run)
