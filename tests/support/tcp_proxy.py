@@ -189,10 +189,12 @@ class FaultyProxy:
         try:
             await asyncio.wait({left, answered}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # Before the next await, which may be cancelled. Abort alone does not count as closing on a TLS transport.
+            up_writer.close()
+            up_writer.transport.abort()
             for task in (left, answered):
                 task.cancel()
             await asyncio.wait({left, answered})
-            up_writer.transport.abort()
 
     async def _relay(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, events_max: int | None) -> None:
         held_back = self._held_back
