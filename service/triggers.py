@@ -11,7 +11,7 @@ from typing import Any
 
 from trueup.clients.applications import parse_application, trigger_hash
 from trueup.domain.application import REFRESH_ANNOTATION, Application
-from trueup.domain.job import NOTHING_MORE, Job, Priority, Scope, application_job, repository_job
+from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, Job, Priority, Scope, application_job, repository_job
 from trueup.domain.lenient import as_mapping
 from trueup.domain.repository import normalize_url
 
@@ -40,8 +40,8 @@ def jobs_of_change(old: Raw | None, new: Raw | None) -> tuple[Job, ...]:
 
 
 def jobs_of_refs(repositories: Iterable[str]) -> tuple[Job, ...]:
-    """A look at the refs of each repository, by normalised URL."""
-    return tuple(repository_job(url, Priority.SWEEP) for url in repositories)
+    """A look at the refs of each repository, by normalised URL, and at its followers by content."""
+    return tuple(repository_job(url, Priority.SWEEP, applications=EVERY_FOLLOWER_BY_CONTENT) for url in repositories)
 
 
 def jobs_of_everything(repositories: Iterable[str], applications: Iterable[Application]) -> tuple[Job, ...]:
@@ -59,9 +59,13 @@ def jobs_of_everything(repositories: Iterable[str], applications: Iterable[Appli
             alone.append(application_job(application.id, Priority.SWEEP))
         elif application.operation is not None or application.refresh is not None:
             pending[_url(application)].add(str(application.id))
-    scopes = {url: NOTHING_MORE.union(Scope(frozenset(members))) for url, members in pending.items()}
     looks = tuple(
-        repository_job(url, Priority.SWEEP, applications=scopes.get(url, NOTHING_MORE)) for url in repositories
+        repository_job(
+            url,
+            Priority.SWEEP,
+            applications=EVERY_FOLLOWER_BY_CONTENT.union(Scope(frozenset(pending.get(url, ())))),
+        )
+        for url in repositories
     )
     return (*alone, *looks)
 

@@ -16,7 +16,7 @@ from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.affected import affected
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.errors import InvalidSpecError, StalledError, SupersededError, TransientError
-from trueup.domain.job import Claim, Priority, application_job
+from trueup.domain.job import BY_CONTENT, Claim, Priority, application_job
 from trueup.domain.lenient import as_list, as_mapping
 from trueup.domain.repository import check_url
 from trueup.domain.status import shown_source
@@ -59,6 +59,8 @@ async def _examine(worker: Worker, claim: Claim) -> None:
     every = worker.applications.followers(url)
     following = [app for app in every if not app.spec_refusals and not app.deleting]
     followers = [app for app in following if _may_be_opened(worker, app)]
+    members = claim.job.scope.members
+    by_content = members is None or BY_CONTENT in members
     #: Application by application, the tip that its job may rely on.
     found: dict[ApplicationId, str] = dict.fromkeys(_asked_for(claim, every), "")
     # One that names the repository by an address which git must not see is told so by its own run.
@@ -78,11 +80,11 @@ async def _examine(worker: Worker, claim: Claim) -> None:
             old = worker.sealer.open(TIP, key, sealed) if sealed else None
             if claim.job.priority is Priority.SWEEP and old not in (None, tip):
                 SWEEP_CATCHES.inc()
-            concerned = await _concerned(mirror, apps, old, tip, by_content=claim.job.priority is Priority.SWEEP)
+            concerned = await _concerned(mirror, apps, old, tip, by_content=by_content)
             found |= {app.id: tip for app in apps if app.id in concerned or app.id in found}
             if old != tip:
                 moves[key] = (sealed, worker.sealer.seal(TIP, key, tip))
-        if claim.job.priority is Priority.SWEEP:
+        if by_content:
             await mirror.forget_others(by_revision)
     log.info("examined", followers=len(followers), affected=len(found))
     jobs = [application_job(app, claim.job.priority, tip=tip) for app, tip in sorted(found.items())]
@@ -173,7 +175,7 @@ def _asked_for(claim: Claim, followers: Sequence[Application]) -> list[Applicati
     members = claim.job.scope.members
     if members is None:
         return [app.id for app in followers]
-    return [ApplicationId.parse(member) for member in members]
+    return [ApplicationId.parse(member) for member in members if member != BY_CONTENT]
 
 
 def _by_target_revision(followers: Sequence[Application]) -> dict[str, list[Application]]:

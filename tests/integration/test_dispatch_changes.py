@@ -32,7 +32,15 @@ from trueup.clients.cluster import Cluster
 from trueup.clients.queue import Queue
 from trueup.domain.application import ApplicationId
 from trueup.domain.errors import TransientError
-from trueup.domain.job import EVERYTHING, NOTHING_MORE, Job, Priority, Scope, application_job, repository_job
+from trueup.domain.job import (
+    EVERY_FOLLOWER_BY_CONTENT,
+    EVERYTHING,
+    Job,
+    Priority,
+    Scope,
+    application_job,
+    repository_job,
+)
 from trueup.sandbox.ports import free_port
 from trueup.sandbox.valkey import valkey_server
 
@@ -159,8 +167,8 @@ async def test_first_list_is_a_sweep_and_no_job_per_application(
 
         await wait_until(both, SECONDS, "two jobs")
         jobs = {job.key: job for job in await started.jobs()}
-        assert jobs[REPO_KEY].scope == scope_of(started, "app-3")
-        assert jobs["repository:git.example.com/acme/other"].scope == NOTHING_MORE
+        assert jobs[REPO_KEY].scope == EVERY_FOLLOWER_BY_CONTENT.union(scope_of(started, "app-3"))
+        assert jobs["repository:git.example.com/acme/other"].scope == EVERY_FOLLOWER_BY_CONTENT
 
 
 ID = ApplicationId("argocd", "shop")

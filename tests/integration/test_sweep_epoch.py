@@ -28,7 +28,7 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.epoch import bump_epoch, read_epoch
 from trueup.clients.queue import Queue
-from trueup.domain.job import NOTHING_MORE, Priority
+from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, Priority
 from trueup.sandbox.ports import free_port
 
 __all__ = ["service"]
@@ -62,7 +62,7 @@ async def test_emptied_redis_gets_a_higher_epoch_and_a_job_for_every_repository(
         return {job.key for job in await service.queue.peek()} == {REPO_KEY, OTHER_KEY}
 
     await wait_until(both, SECONDS, "a job for every repository")
-    assert {(job.priority, job.scope) for job in await service.jobs()} == {(Priority.SWEEP, NOTHING_MORE)}
+    assert {(job.priority, job.scope) for job in await service.jobs()} == {(Priority.SWEEP, EVERY_FOLLOWER_BY_CONTENT)}
 
 
 async def test_redis_that_comes_from_a_backup_gets_a_higher_epoch(
@@ -156,7 +156,7 @@ async def test_sweep_comes_again_at_intervals(
         assert not first.scope.is_everything
         for _ in range(2):
             job = await running.job(REPO_KEY)
-        assert (job.priority, job.scope) == (Priority.SWEEP, NOTHING_MORE)
+        assert (job.priority, job.scope) == (Priority.SWEEP, EVERY_FOLLOWER_BY_CONTENT)
 
 
 async def test_redis_that_may_evict_jobs_is_not_used(

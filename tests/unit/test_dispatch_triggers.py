@@ -9,7 +9,7 @@ import pytest
 
 from service.triggers import jobs_of_change, jobs_of_everything, jobs_of_refs
 from trueup.clients.applications import ApplicationStore
-from trueup.domain.job import EVERYTHING, NOTHING_MORE, SCOPE_MEMBERS_MAX, Priority, Scope
+from trueup.domain.job import BY_CONTENT, EVERY_FOLLOWER_BY_CONTENT, EVERYTHING, SCOPE_MEMBERS_MAX, Priority, Scope
 
 REPO = "https://git.example.com/acme/deploy.git"
 URL = "git.example.com/acme/deploy"
@@ -106,8 +106,8 @@ def test_moved_source_asks_for_the_new_repository_alone() -> None:
 
 def test_sweep_is_one_job_a_repository() -> None:
     assert [(job.key, job.scope, job.priority) for job in jobs_of_refs(["a/x", "b/y"])] == [
-        ("repository:a/x", NOTHING_MORE, Priority.SWEEP),
-        ("repository:b/y", NOTHING_MORE, Priority.SWEEP),
+        ("repository:a/x", EVERY_FOLLOWER_BY_CONTENT, Priority.SWEEP),
+        ("repository:b/y", EVERY_FOLLOWER_BY_CONTENT, Priority.SWEEP),
     ]
 
 
@@ -134,8 +134,8 @@ def test_everything_is_each_repository_with_open_requests_and_each_deletion_and_
         "application:argocd/going",
         "application:argocd/refused",
     }
-    assert jobs[f"repository:{URL}"].scope == Scope(frozenset({"argocd/asked", "argocd/fresh"}))
-    assert jobs["repository:git.example.com/acme/other"].scope == NOTHING_MORE
+    assert jobs[f"repository:{URL}"].scope == Scope(frozenset({BY_CONTENT, "argocd/asked", "argocd/fresh"}))
+    assert jobs["repository:git.example.com/acme/other"].scope == EVERY_FOLLOWER_BY_CONTENT
 
 
 def test_more_open_requests_than_a_scope_holds_are_everything() -> None:

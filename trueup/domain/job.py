@@ -51,6 +51,10 @@ class Scope:
 
 EVERYTHING = Scope(None)
 NOTHING_MORE = Scope(frozenset())
+#: The member of a repository job's scope that asks for a check of every follower by content. It
+#: stands in the scope, and not in the priority, so that a push that joins a sweep does not undo it.
+BY_CONTENT = "*"
+EVERY_FOLLOWER_BY_CONTENT = Scope(frozenset({BY_CONTENT}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""No webhook ever comes, or a push joins the sweep: nothing is left behind, and the catch is counted."""
+
+from __future__ import annotations
+
+from tests.support.product import AUTOMATED, Installation, config_map, is_synced
+
+
+async def test_a_push_without_a_webhook_is_found_by_the_sweep_and_counted(trueup: Installation) -> None:
+    trueup.settings["TRUEUP_SWEEP_INTERVAL_SECONDS"] = "1"
+    repository = await trueup.repository()
+    first = await repository.push({"app/one.yaml": config_map("one", at="first")})
+    await trueup.start_both()
+    await trueup.apply("harbour", repository.url, syncPolicy=AUTOMATED)
+    await trueup.until("harbour", is_synced(first), "synced")
+    before = await trueup.metrics("worker")
+    second = await repository.push({"app/one.yaml": config_map("one", at="second")})
+    await trueup.until("harbour", is_synced(second), "synced without a webhook")
+    assert (await trueup.metrics("worker")).since(before).total("trueup_sweep_catches_total") == 1
+
+
+async def test_an_application_left_behind_is_found_by_content_though_the_ref_did_not_move(
+    trueup: Installation,
+) -> None:
+    repository = await trueup.repository()
+    first = await repository.push({"app/one.yaml": config_map("one", at="first")})
+    await trueup.start_both()
+    await trueup.apply("harbour", repository.url, syncPolicy=AUTOMATED)
+    await trueup.until("harbour", is_synced(first), "synced")
+    second = await repository.push({"app/one.yaml": config_map("one", at="second")})
+    assert await trueup.webhook(repository.url) == 202
+    raw = await trueup.until("harbour", is_synced(second), "synced")
+    # As if the run of the second commit had been lost after its tip was counted as examined.
+    await trueup.patch("harbour", {"status": {"sync": {**raw["status"]["sync"], "revision": first}}})
+    assert await trueup.webhook(repository.url) == 202
+    await trueup.at_rest()
+    left_behind = await trueup.application("harbour")
+    assert left_behind is not None
+    assert left_behind["status"]["sync"]["revision"] == first, "the tip has not moved, so a push finds nothing"
+    await trueup.stop()
+    trueup.settings["TRUEUP_SWEEP_INTERVAL_SECONDS"] = "1"
+    await trueup.start_both()
+    await trueup.until("harbour", is_synced(second), "found by content")
