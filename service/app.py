@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import orjson
 import structlog
 from aiohttp import web
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.epoch import bump_epoch, read_epoch
+from trueup.clients.ops_server import add_metrics, add_probes, split_listen, write_addresses
 from trueup.clients.queue import Queue
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
@@ -27,16 +26,16 @@ from trueup.settings import Settings
 from .answers import answer_errors
 from .api import Api
 from .body import BodyBounds, BodyReader
-from .connections import ConnectionBounds, Gate, GatedSite, note_request, split_listen
+from .connections import ConnectionBounds, Gate, GatedSite, note_request
 from .dispatch import DispatchBounds, Dispatcher
-from .probes import Progress, add_metrics, add_probes
+from .probes import Progress
 from .receiver import Receiver
 from .snapshots import Snapshots
 from .sweep import EpochLease, Sweep, SweepBounds
 from .triggers import jobs_of_change, jobs_of_everything
 from .webhook_secrets import WebhookSecrets
 
-ADDRESSES_FILE = "service.json"
+NAME = "service"
 #: Probes and metrics need few connections, and have their own so that a flood of deliveries cannot starve them.
 OPS_CONNECTIONS_MAX = 100
 
@@ -101,8 +100,8 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
     public.router.add_post("/api/webhook/{provider}/{hook}", receiver.refuse_hook)
     public.router.add_get("/api/v1/applications", Api(applications, is_loaded=is_loaded).list_applications)
     ops = web.Application(middlewares=[note_request, answer_errors])
-    add_probes(public, progress)
-    add_probes(ops, progress)
+    for application in (public, ops):
+        add_probes(application, healthy=progress.standstills, ready=progress.obstacles)
     add_metrics(ops)
     return Parts(dispatcher, snapshots, sweep, progress, public, ops)
 
@@ -117,7 +116,7 @@ async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event) ->
     try:
         queue = Queue(client, bounds=QueueBounds(queue_jobs_max=settings.queue_jobs_max))
         parts = assemble(settings, cluster, queue)
-        addresses_file = settings.data_dir / ADDRESSES_FILE
+        addresses_file = settings.data_dir / f"{NAME}.json"
         addresses_file.unlink(missing_ok=True)
         try:
             # Half of the time is for requests under way, half for handing over what is marked.
@@ -125,7 +124,7 @@ async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event) ->
             async with asyncio.TaskGroup() as group:
                 work = group.create_task(_work(parts))
                 async with _listening(settings, parts, shutdown_seconds_max=half) as addresses:
-                    announce = group.create_task(_announce(parts.sweep, addresses, addresses_file))
+                    announce = group.create_task(_announce(parts.sweep, addresses, settings.data_dir))
                     await _until(stop, work)
                     announce.cancel()
                 work.cancel()
@@ -206,11 +205,8 @@ def _silent_logger() -> logging.Logger:
     return logger
 
 
-async def _announce(sweep: Sweep, addresses: dict[str, str], file: Path) -> None:
-    """Write the addresses once deliveries would be taken: whole or not at all."""
+async def _announce(sweep: Sweep, addresses: dict[str, str], data_dir: Path) -> None:
+    """Write the addresses once deliveries would be taken."""
     await sweep.opened()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    written = file.with_name(f".{file.name}.{os.getpid()}")
-    written.write_bytes(orjson.dumps({**addresses, "pid": os.getpid()}) + b"\n")
-    written.replace(file)
+    write_addresses(data_dir, NAME, addresses)
     _log.info("ready", **addresses)

@@ -127,12 +127,3 @@ class GatedSite(web.BaseSite):
         if host in {"0.0.0.0", "::"}:  # noqa: S104 -- compared, not bound
             host = "127.0.0.1" if family == socket.AF_INET else "::1"
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def split_listen(text: str) -> tuple[str, int]:
-    """`127.0.0.1:8080`, `[::1]:8080` or `:8080`, which is every address; ValueError for anything else."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(text)
-    host = host.removeprefix("[").removesuffix("]")
-    return host or "0.0.0.0", int(port)  # noqa: S104 -- what an empty host asks for

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from .answers import answer
 from .dispatch import Dispatcher
 from .snapshots import Snapshots
 from .sweep import Sweep
-
-Problems = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +38,7 @@ class Progress:
         self._sweep = sweep
         self._bounds = bounds or ProgressBounds()
 
-    def standstills(self) -> list[str]:
+    async def standstills(self) -> list[str]:
         """A sentence for each part that has stopped; empty for a process that is alive."""
         problems = [
             f"The watch of {kind} has not heard of the API server for {seconds:.0f} s."
@@ -63,33 +55,8 @@ class Progress:
             ]
         return problems
 
-    def obstacles(self) -> list[str]:
+    async def obstacles(self) -> list[str]:
         """A sentence for each reason why a delivery would not be taken now; empty for a process that is ready."""
         if not self._snapshots.is_loaded:
             return ["Applications and webhook secrets are still being loaded."]
         return [self._sweep.problem] if self._sweep.problem else []
-
-
-def add_probes(app: web.Application, progress: Progress) -> None:
-    """`/healthz` and `/readyz`."""
-    app.router.add_get("/healthz", _probe(progress.standstills))
-    app.router.add_get("/readyz", _probe(progress.obstacles))
-
-
-def add_metrics(app: web.Application) -> None:
-    """`/metrics`, in the text format of Prometheus."""
-    app.router.add_get("/metrics", _metrics)
-
-
-def _probe(problems_of: Problems) -> Handler:
-    async def probe(_request: web.Request) -> web.Response:
-        problems = list(problems_of())
-        if problems:
-            return answer(503, {"status": "failing", "problems": problems})
-        return answer(200, {"status": "ok"})
-
-    return probe
-
-
-async def _metrics(_request: web.Request) -> web.Response:
-    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

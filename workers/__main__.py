@@ -180,21 +180,21 @@ class Process:
                     task.cancel()
                 await asyncio.gather(*following, return_exceptions=True)
 
-    async def _healthy(self) -> str | None:
+    async def _healthy(self) -> list[str]:
         if self._consumer is not None and time.monotonic() - self._consumer.last_turn > TURN_SECONDS_MAX:
-            return f"the claim loop has not come round for {TURN_SECONDS_MAX:.0f} s"
-        return None
+            return [f"The claim loop has not come round for {TURN_SECONDS_MAX:.0f} s."]
+        return []
 
-    async def _ready(self) -> str | None:
+    async def _ready(self) -> list[str]:
         if self._worker is None:
-            return self._patience.reason or "the Applications are not loaded yet"
+            return [self._patience.reason or "The Applications are not loaded yet."]
         try:
             depth = await self._worker.queue.depth()
         except TrueupError as error:
-            return str(error)
+            return [str(error)]
         for state, jobs in asdict(depth).items():
             QUEUE_DEPTH.labels(state).set(jobs)
-        return None
+        return []
 
 
 def main() -> None:

@@ -8,12 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.app import assemble
-from service.connections import split_listen
 from service.probes import Progress, ProgressBounds
 from service.quiet import QuietLog
 from tests.support.service import settings_for
 from trueup.clients.cluster import Cluster
 from trueup.clients.credentials import ServerAccess
+from trueup.clients.ops_server import split_listen
 from trueup.clients.queue import Queue
 from trueup.clients.redis import connect
 
@@ -49,10 +49,10 @@ async def test_process_that_stands_still_says_which_part(tmp_path: Path) -> None
     client = connect("redis://127.0.0.1:1/0")
     cluster = Cluster(ServerAccess("https://127.0.0.1:1", bearer_token="none"))
     parts = assemble(settings_for("argocd", "redis://127.0.0.1:1/0", tmp_path), cluster, Queue(client))
-    assert parts.progress.standstills() == []
-    assert "still being loaded" in parts.progress.obstacles()[0]
+    assert await parts.progress.standstills() == []
+    assert "still being loaded" in (await parts.progress.obstacles())[0]
     hasty = ProgressBounds(contact_seconds_max=0.0, turn_seconds_max=0.0)
-    sentences = Progress(parts.snapshots, parts.dispatcher, parts.sweep, bounds=hasty).standstills()
+    sentences = await Progress(parts.snapshots, parts.dispatcher, parts.sweep, bounds=hasty).standstills()
     assert [sentence.split(" has ")[0] for sentence in sentences] == [
         "The watch of Application",
         "The watch of Secret",

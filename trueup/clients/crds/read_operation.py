@@ -63,11 +63,11 @@ def _unsupported(sync: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
         sentences.append(f"operation.sync.revisions {_NOT_YET}; name one in operation.sync.revision.")
     strategy = as_mapping(sync.get("syncStrategy"))
     # Without hooks, which are refused in the manifests, the two strategies are one.
-    for name in ("apply", "hook"):
-        if as_mapping(strategy.get(name)).get("force") is True:
-            sentences.append(
-                f"operation.sync.syncStrategy.{name}.force {_NOT_YET}; delete the object, and the sync makes it anew."
-            )
+    sentences.extend(
+        f"operation.sync.syncStrategy.{name}.force {_NOT_YET}; delete the object, and the sync makes it anew."
+        for name in ("apply", "hook")
+        if as_mapping(strategy.get(name)).get("force") is True
+    )
     return sentences
 
 
