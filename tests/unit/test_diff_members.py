@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.diffing import config_map, deployment, managed, manifest, service, shown
 from trueup.domain.diff import compare
+from trueup.domain.fieldpath import find
 
 
 def test_members_are_told_apart_by_the_keys_that_their_owners_state() -> None:
