@@ -1,0 +1,38 @@
+"""What a command does not need it does not load: the help answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from trueup.clients.process import base_environment, run
+
+#: Each takes longer to load than everything that the help needs; our own parts bring them along.
+HEAVY = {"aiohttp", "kubernetes_asyncio", "pydantic_settings", "redis", "yaml", "structlog"}
+OURS = ("trueup.clients", "trueup.engine", "trueup.sandbox", "trueup.settings")
+SCRIPT = """
+import sys
+from trueup.cli.main import main
+sys.argv = ["trueup", *{arguments!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("LOADED", *sorted(sys.modules))
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["app", "--help"], ["app", "sync", "--help"]])
+async def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    done = await run(
+        [sys.executable, "-c", SCRIPT.format(arguments=arguments)],
+        env=base_environment(),
+        timeout_seconds=60,
+        output_bytes_max=1_000_000,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    loaded = set(done.stdout.decode().rpartition("LOADED ")[2].split())
+    assert "trueup.cli.main" in loaded
+    assert not loaded & HEAVY
+    assert not [name for name in loaded if name.startswith(OURS)]
