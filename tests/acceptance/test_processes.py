@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.support.commands import refused, trueup
+from tests.support.processes import children_of, is_alive
 from tests.support.product import (
     AUTOMATED,
     SCRIPT,
@@ -20,7 +21,6 @@ from tests.support.product import (
     is_synced,
     kubeconfig,
 )
-from tests.support.processes import children_of, is_alive
 from tests.support.wait import wait_until
 from trueup.clients.process import Child, spawn
 
@@ -196,7 +196,7 @@ async def test_a_killed_standalone_leaves_nobody_behind(trueup: Installation) ->
     env = trueup.environment()
     del env["TRUEUP_REDIS_URL"]
     child = await _start_standalone(trueup, env)
-    await wait_until(lambda: (trueup.directory / "data" / "service.json").exists(), START_SECONDS, "ready")
+    await wait_until((trueup.directory / "data" / "service.json").exists, START_SECONDS, "ready")
     everybody = family(child.pid)
     assert len(everybody) >= 3
     await trueup.kill("standalone")
