@@ -75,7 +75,8 @@ async def test_every_kind_of_revision_is_resolved_to_a_commit(mirror: Mirror, re
         "release/1.0": second,
     }
     assert set(missing) == {"nope", first[:8], "0" * 40}
-    assert missing["nope"] == f"repository {mirror.url} has no branch or tag nope"
+    way_out = "push it, or correct spec.source.targetRevision"
+    assert missing["nope"] == f"repository {mirror.url} has no branch or tag nope; {way_out}"
     assert "full SHA" in missing[first[:8]]
 
 

@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.product import Installation, conditions, config_map, is_synced
+from tests.support.product import STEP_SECONDS, Installation, conditions, is_synced
+from tests.support.wait import wait_until
 
 Raw = Mapping[str, Any]
 
@@ -29,7 +30,7 @@ async def healed(trueup: Installation, name: str, revision: str) -> dict[str, An
     """The Application once it is synced at the revision and complains of nothing any more."""
 
     def holds(raw: Raw) -> bool:
-        return is_synced(revision)(raw) and not conditions(raw)
+        return bool(is_synced(revision)(raw)) and not conditions(raw)
 
     return await trueup.until(name, holds, "healed")
 
@@ -39,6 +40,15 @@ async def sound_neighbour(trueup: Installation, url: str, path: str, revision: s
     name = fresh("neighbour")
     await trueup.apply(name, url, path=path, syncPolicy={"automated": {}})
     await trueup.until(name, is_synced(revision), "synced beside a broken one")
+
+
+async def gone(trueup: Installation, kind: str, name: str) -> None:
+    """Wait until an object that was deleted is not there any more."""
+
+    async def is_gone() -> bool:
+        return await trueup.live(kind, name) is None
+
+    await wait_until(is_gone, STEP_SECONDS, f"{kind} {name} is gone")
 
 
 def owned(raw: Raw) -> set[str]:
@@ -56,6 +66,3 @@ def phase(raw: Raw) -> str | None:
     state = (raw.get("status") or {}).get("operationState") or {}
     found: str | None = state.get("phase")
     return found
-
-
-__all__ = ["config_map", "fresh", "healed", "owned", "phase", "results", "sound_neighbour", "told"]

@@ -197,9 +197,9 @@ def remote_error(stderr: str, *, repository: str, secret: str | None, secrets: I
     """
     said = scrub(stderr, secrets)
     login = (
-        f"it refuses the credentials in Secret {secret}"
+        f"it refuses the credentials in Secret {secret}; correct them"
         if secret
-        else "it asks for credentials and no repository Secret matches it"
+        else "it asks for credentials and no repository Secret matches it; create one"
     )
     for fault in _REMOTE:
         if fault.pattern.search(stderr):

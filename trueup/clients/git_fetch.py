@@ -238,6 +238,8 @@ def _missing(revision: str, repository: str) -> str:
     if revision in {"", HEAD}:
         return f"repository {repository} has no commit on its default branch; push one, or name a branch"
     if is_full_sha(revision):
-        return f"repository {repository} has no commit {revision}"
-    hint = "; a commit has to be named by its full SHA" if looks_like_short_sha(revision) else ""
-    return f"repository {repository} has no branch or tag {revision}{hint}"
+        return f"repository {repository} has no commit {revision}; push it, or correct spec.source.targetRevision"
+    way_out = "push it, or correct spec.source.targetRevision"
+    if looks_like_short_sha(revision):
+        way_out = "a commit has to be named by its full SHA"
+    return f"repository {repository} has no branch or tag {revision}; {way_out}"

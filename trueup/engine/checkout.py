@@ -194,5 +194,6 @@ async def at(mirror: Mirror, revision: str, path: str) -> Checkout:
     (found,) = await mirror.objects([(revision, plain)])
     if found is None or found.type != "tree":
         what = "is not a directory" if found is not None else "does not exist"
-        raise StalledError(f"path {plain[:200]!r} {what} at revision {revision} of {redact_url(mirror.url)}")
+        where = f"at revision {revision} of {redact_url(mirror.url)}; correct spec.source.path"
+        raise StalledError(f"path {plain[:200]!r} {what} {where}, or push the directory")
     return Checkout(mirror, revision, plain, found.sha)

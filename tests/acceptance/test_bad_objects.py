@@ -1,0 +1,209 @@
+"""What the API server refuses of one object is said with the way out, and does not hold up the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tests.support.bad_input import fresh, gone, healed, owned, phase, results, told
+from tests.support.product import AUTOMATED, Installation, conditions, config_map, is_synced, sync_status
+
+
+async def test_refused_objects_are_named_with_their_file_and_the_others_are_applied(running: Installation) -> None:
+    repository, name = await running.repository(), fresh("refused")
+    words = {word: fresh(word) for word in ("good", "leaves", "port", "field", "type", "named")}
+    first = await repository.push(
+        {"app/good.yaml": config_map(words["good"]), "app/leaves.yaml": config_map(words["leaves"])}
+    )
+    await running.apply(name, repository.url, syncPolicy=AUTOMATED)
+    await healed(running, name, first)
+
+    bad = {
+        "app/port.yaml": _service(words["port"], ports=[{"port": 0}]),
+        "app/field.yaml": _service(words["field"], ports=[{"port": 80}], prots=[]),
+        "app/type.yaml": _service(words["type"], ports="eighty"),
+        "app/named.yaml": config_map(f"Not_A_Name_{words['named']}"),
+    }
+    second = await repository.push(
+        {**bad, "app/good.yaml": config_map(words["good"], at="second"), "app/leaves.yaml": None}
+    )
+    assert await running.webhook(repository.url) == 202
+    raw = await told(running, name, "SyncError", "4 of 6 objects failed")
+    assert sync_status(raw) == "OutOfSync"
+    assert raw["status"]["sync"]["revision"] == second
+    found = results(raw)
+    assert found[words["good"]][0] == "Synced"
+    for word, said in {"port": "spec.ports[0].port", "field": "prots", "type": "ports"}.items():
+        status, message = found[words[word]]
+        assert status == "SyncFailed"
+        assert said in message
+        assert message.endswith(f"correct it in app/{word}.yaml, document 1"), message
+    assert found[words["leaves"]] == ("PruneSkipped", found[words["leaves"]][1])
+    assert "not everything could be applied" in found[words["leaves"]][1]
+    assert await running.live("ConfigMap", words["leaves"]) is not None, "nothing is pruned beside a failure"
+    live = await running.live("ConfigMap", words["good"])
+    assert live is not None
+    assert live["data"] == {"at": "second"}
+
+    third = await repository.push(dict.fromkeys(bad))
+    assert await running.webhook(repository.url) == 202
+    await healed(running, name, third)
+    await gone(running, "ConfigMap", words["leaves"])
+
+
+async def test_a_field_that_cannot_change_says_what_to_do(running: Installation) -> None:
+    repository, one, name = await running.repository(), fresh("fixed"), fresh("immutable")
+    first = await repository.push({"app/one.yaml": _fixed(one, "first")})
+    await running.apply(name, repository.url, syncPolicy=AUTOMATED)
+    await healed(running, name, first)
+    await repository.push({"app/one.yaml": _fixed(one, "second")})
+    assert await running.webhook(repository.url) == 202
+    await told(running, name, "SyncError", f"ConfigMap {running.delivered_to}/{one}", "immutable", "delete the object")
+    third = await repository.push({"app/one.yaml": _fixed(one, "first"), "app/two.yaml": config_map(fresh("two"))})
+    assert await running.webhook(repository.url) == 202
+    await healed(running, name, third)
+
+
+async def test_a_namespace_that_is_not_there_is_named_and_is_made_on_request(running: Installation) -> None:
+    repository, name, here = await running.repository(), fresh("homeless"), fresh("here")
+    nowhere, one = fresh("nowhere"), fresh("one")
+    elsewhere = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": here, "namespace": running.delivered_to}}
+    revision = await repository.push(
+        {"app/one.yaml": config_map(one), "app/here.yaml": orjson.dumps(elsewhere).decode()}
+    )
+    destination = {"server": "https://kubernetes.default.svc", "namespace": nowhere}
+    await running.apply(name, repository.url, destination=destination, syncPolicy=AUTOMATED)
+    raw = await told(running, name, "SyncError", f"namespace {nowhere} does not exist", "CreateNamespace=true")
+    assert results(raw)[here][0] == "Synced"
+    assert results(raw)[one][0] == "SyncFailed"
+    await running.patch(name, {"spec": {"syncPolicy": {"syncOptions": ["CreateNamespace=true"]}}})
+    await healed(running, name, revision)
+    await _delete(running, "", "Namespace", nowhere)
+
+
+async def test_a_namespace_that_comes_later_is_delivered_to(running: Installation) -> None:
+    repository, name, later, one = await running.repository(), fresh("patient"), fresh("later"), fresh("one")
+    revision = await repository.push({"app/one.yaml": config_map(one)})
+    destination = {"server": "https://kubernetes.default.svc", "namespace": later}
+    await running.apply(name, repository.url, destination=destination, syncPolicy=_retrying())
+    await told(running, name, "SyncError", f"namespace {later} does not exist")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": later}}
+    await running.cluster.create(await running.cluster.resource("", "Namespace"), "", namespace)
+    await healed(running, name, revision)
+    await _delete(running, "", "Namespace", later)
+
+
+async def test_an_automated_sync_that_failed_is_tried_again_without_being_told_to(running: Installation) -> None:
+    repository, name, one = await running.repository(), fresh("default"), fresh("one")
+    await repository.push({"app/one.yaml": _service(one, ports=[{"port": 0}])})
+    await running.apply(name, repository.url, syncPolicy=AUTOMATED)
+    raw = await told(running, name, "SyncError", "1 of 1 objects failed")
+    assert phase(raw) == "Running"
+    assert "trying again in 5 s" in raw["status"]["operationState"]["message"]
+    assert raw["status"]["operationState"]["retryCount"] == 1
+    await running.patch(name, {"spec": {"syncPolicy": {"retry": {"limit": 0}}}})
+    raw = await running.until(name, lambda raw: phase(raw) == "Failed", "a limit of none ends it")
+    assert conditions(raw, "SyncError")
+
+
+async def test_a_kind_that_is_not_there_is_named_and_is_applied_once_it_is(running: Installation) -> None:
+    repository, name, here = await running.repository(), fresh("unknown"), fresh("here")
+    kind, group = _new_kind()
+    one = fresh("one")
+    revision = await repository.push(
+        {"app/one.yaml": _custom(kind, group, one), "app/here.yaml": config_map(here, at="home")}
+    )
+    await running.apply(name, repository.url, syncPolicy=_retrying())
+    raw = await told(running, name, "ComparisonError", f"no kind {kind} in {group}", "install the CRD")
+    raw = await told(running, name, "SyncError", f"{kind}.{group}")
+    assert results(raw)[one][0] == "SyncFailed"
+    assert await running.live("ConfigMap", here) is not None
+    await running.cluster.create(
+        await running.cluster.resource("apiextensions.k8s.io", "CustomResourceDefinition"),
+        "",
+        orjson.loads(_definition(kind, group)),
+    )
+    await healed(running, name, revision)
+    assert await running.live(kind, one, group=group) is not None
+
+
+async def test_a_kind_and_its_first_object_may_come_in_one_commit(running: Installation) -> None:
+    repository, name, one = await running.repository(), fresh("together"), fresh("one")
+    kind, group = _new_kind()
+    revision = await repository.push(
+        {"app/a-object.yaml": _custom(kind, group, one), "app/z-definition.yaml": _definition(kind, group)}
+    )
+    await running.apply(name, repository.url, syncPolicy=AUTOMATED)
+    raw = await healed(running, name, revision)
+    assert owned(raw) == {one, f"{kind.lower()}s.{group}"}
+    assert await running.live(kind, one, group=group) is not None
+
+
+async def test_a_kind_that_goes_away_prunes_nothing(running: Installation) -> None:
+    repository, name, one, here = await running.repository(), fresh("gone"), fresh("one"), fresh("here")
+    kind, group = _new_kind()
+    definitions = await running.cluster.resource("apiextensions.k8s.io", "CustomResourceDefinition")
+    await running.cluster.create(definitions, "", orjson.loads(_definition(kind, group)))
+    await repository.push({"app/one.yaml": _custom(kind, group, one), "app/here.yaml": config_map(here)})
+    await running.apply(name, repository.url, syncPolicy=_retrying())
+    await running.until(name, lambda raw: sync_status(raw) == "Synced" and phase(raw) == "Succeeded", "synced")
+    await _delete(running, "apiextensions.k8s.io", "CustomResourceDefinition", f"{kind.lower()}s.{group}")
+    revision = await repository.push({"app/one.yaml": None, "app/new.yaml": config_map(fresh("n"))})
+    assert await running.webhook(repository.url) == 202
+    raw = await running.until(name, lambda raw: raw["status"]["sync"].get("revision") == revision, "compared")
+    raw = await told(running, name, "ComparisonError", f"{kind}.{group}")
+    assert one in owned(raw), "what cannot be read is not forgotten"
+    await running.cluster.create(definitions, "", orjson.loads(_definition(kind, group)))
+    await running.until(name, is_synced(revision), "synced once the kind can be read")
+
+
+def _service(name: str, *, ports: Any, **more: Any) -> str:
+    spec = {"selector": {"app": name}, "ports": ports, **more}
+    return orjson.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}).decode()
+
+
+def _fixed(name: str, at: str) -> str:
+    return orjson.dumps({**orjson.loads(config_map(name, at=at)), "immutable": True}).decode()
+
+
+def _retrying() -> Mapping[str, Any]:
+    """Automated, tried again soon."""
+    backoff = {"duration": "1s", "factor": 1}
+    return {"automated": {"prune": True}, "retry": {"limit": 60, "backoff": backoff}}
+
+
+def _new_kind() -> tuple[str, str]:
+    suffix = fresh("x").partition("-")[2]
+    return f"Buoy{suffix}", f"{suffix}.example.org"
+
+
+def _custom(kind: str, group: str, name: str) -> str:
+    body = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": name}, "spec": {"colour": "red"}}
+    return orjson.dumps(body).decode()
+
+
+def _definition(kind: str, group: str) -> str:
+    plural = f"{kind.lower()}s"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    spec = {
+        "group": group,
+        "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
+        "scope": "Namespaced",
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+    }
+    body = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": spec,
+    }
+    return orjson.dumps(body).decode()
+
+
+async def _delete(trueup: Installation, group: str, kind: str, name: str) -> None:
+    resource = await trueup.cluster.resource(group, kind)
+    live = await trueup.cluster.get(resource, "", name)
+    assert live is not None
+    await trueup.cluster.delete(resource, "", name, uid=live["metadata"]["uid"], propagation="Background")
