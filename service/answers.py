@@ -9,6 +9,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from trueup.telemetry import place_of
+
 _log = structlog.get_logger(__name__)
 
 
@@ -53,13 +55,5 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return answer(error.status, {"error": error.reason}, headers=allow)
     except Exception as error:  # noqa: BLE001 -- no request may end the process, or the connection without a word
-        _log.error("a request failed", error=type(error).__name__, place=_place_of(error))
+        _log.error("a request failed", error=type(error).__name__, place=place_of(error))
         return answer(500, {"error": "This is a fault of Trueup; its log names it."})
-
-
-def _place_of(error: Exception) -> str:
-    """Where it was raised; its text is left out, since that may quote what was sent."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""

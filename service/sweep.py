@@ -23,7 +23,6 @@ from trueup.telemetry import SWEEPS
 
 from .dispatch import Dispatcher
 from .quiet import QuietLog
-from .triggers import jobs_of_refs
 
 _log = structlog.get_logger(__name__)
 
@@ -149,4 +148,4 @@ class Sweep:
             stretch = random.uniform(1 - bounds.jitter, 1 + bounds.jitter)  # noqa: S311 -- no secret
             await asyncio.sleep(bounds.sweep_interval_seconds * stretch)
             SWEEPS.labels("interval").inc()
-            self._dispatcher.mark(jobs_of_refs(self._applications.repositories()))
+            self._dispatcher.mark_everything()

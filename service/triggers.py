@@ -39,11 +39,6 @@ def jobs_of_change(old: Raw | None, new: Raw | None) -> tuple[Job, ...]:
     return (_repository_job(application, priority),)
 
 
-def jobs_of_refs(repositories: Iterable[str]) -> tuple[Job, ...]:
-    """A look at the refs of each repository, by normalised URL, and at its followers by content."""
-    return tuple(repository_job(url, Priority.SWEEP, applications=EVERY_FOLLOWER_BY_CONTENT) for url in repositories)
-
-
 def jobs_of_everything(repositories: Iterable[str], applications: Iterable[Application]) -> tuple[Job, ...]:
     """All that could be waiting if nothing were known of the past.
 

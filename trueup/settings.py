@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     health_recheck_seconds_max: Positive = 30.0
     #: Health that did not settle for so long waits for an event or the sweep.
     health_recheck_total_seconds_max: Positive = 3600.0
+    #: The objects of an Application that is being deleted are looked at again after as long as it has
+    #: taken so far, within these; what takes longer than the patience is named in a condition.
+    deletion_recheck_seconds_min: Positive = 0.3
+    deletion_recheck_seconds_max: Positive = 30.0
+    deletion_patience_seconds: Positive = 20.0
 
     # Git.
     fetch_seconds_max: Positive = 300.0

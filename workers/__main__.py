@@ -44,6 +44,8 @@ T = TypeVar("T")
 #: How far the claim loop may fall behind before the process counts as stuck; runs hold it up for no longer.
 TURN_SECONDS_MAX = 10 * CLAIM_WAIT_SECONDS_MAX
 AWAY_SECONDS = 1.0
+#: Well above the longest pause of an informer, so that an API server that is down restarts no worker.
+CONTACT_SECONDS_MAX = 600.0
 
 
 def git_bounds(settings: Settings) -> GitBounds:
@@ -136,7 +138,7 @@ class Process:
         self._name = f"worker-{number}" if number else "worker"
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
-        self._worker: Worker | None = None
+        self._parts: Parts | None = None
         self._patience = Patience()
 
     async def run(self) -> None:
@@ -164,32 +166,35 @@ class Process:
                 settings.worker_ops_listen, variable=variable, healthy=self._healthy, ready=self._ready
             ) as bound,
             connected(settings, self._patience) as parts,
+            # An informer that dies of an error takes the process along: a stale store must not go on unseen.
+            asyncio.TaskGroup() as group,
         ):
-            worker = parts.worker
-            following = [asyncio.create_task(informer.run()) for informer in parts.informers]
-            following.append(asyncio.create_task(parts.openings.run()))
-            try:
-                for informer in parts.informers:
-                    await informer.synced()
-                self._worker, self._consumer = worker, Consumer(worker.queue, handler(worker), settings)
-                write_addresses(settings.data_dir, self._name, {"ops_listen": bound})
-                log.info("ready", ops=bound, namespace=settings.namespace)
-                await self._consumer.run(self._stop, drain=self._drain)
-            finally:
-                for task in following:
-                    task.cancel()
-                await asyncio.gather(*following, return_exceptions=True)
+            following = [group.create_task(informer.run()) for informer in parts.informers]
+            following.append(group.create_task(parts.openings.run()))
+            for informer in parts.informers:
+                await informer.synced()
+            self._parts = parts
+            self._consumer = Consumer(parts.worker.queue, handler(parts.worker), settings)
+            write_addresses(settings.data_dir, self._name, {"ops_listen": bound})
+            log.info("ready", ops=bound, namespace=settings.namespace)
+            await self._consumer.run(self._stop, drain=self._drain)
+            for task in following:
+                task.cancel()
 
     async def _healthy(self) -> list[str]:
         if self._consumer is not None and time.monotonic() - self._consumer.last_turn > TURN_SECONDS_MAX:
             return [f"The claim loop has not come round for {TURN_SECONDS_MAX:.0f} s."]
+        now = time.monotonic()
+        contacts = [informer.last_contact for informer in self._parts.informers] if self._parts else []
+        if any(contact is not None and now - contact > CONTACT_SECONDS_MAX for contact in contacts):
+            return [f"A watch has not heard of the API server for {CONTACT_SECONDS_MAX:.0f} s."]
         return []
 
     async def _ready(self) -> list[str]:
-        if self._worker is None:
+        if self._parts is None:
             return [self._patience.reason or "The Applications are not loaded yet."]
         try:
-            depth = await self._worker.queue.depth()
+            depth = await self._parts.worker.queue.depth()
         except TrueupError as error:
             return [str(error)]
         for state, jobs in asdict(depth).items():

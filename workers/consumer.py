@@ -7,6 +7,7 @@ what runs finish for a bounded time, and hands the rest back without counting an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -18,7 +19,7 @@ from trueup.domain.backoff import backoff_seconds
 from trueup.domain.errors import StalledError, SupersededError, TransientError
 from trueup.domain.job import Claim
 from trueup.settings import Settings
-from trueup.telemetry import JOB_SECONDS, JOBS_RUN
+from trueup.telemetry import JOB_SECONDS, JOBS_RUN, place_of
 
 log = structlog.get_logger()
 
@@ -65,10 +66,19 @@ class Consumer:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
 
+    async def _slot(self) -> None:
+        """Wait for a free slot; runs that take long are no standstill."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLAIM_WAIT_SECONDS_MAX):
+                    await self._slots.acquire()
+                    return
+            self.last_turn = time.monotonic()
+
     async def _claim_and_start(self, *, drain: bool) -> None:
         while True:
             self.last_turn = time.monotonic()
-            await self._slots.acquire()
+            await self._slot()
             claim = None
             try:
                 wait = DRAIN_WAIT_SECONDS_MAX if drain else CLAIM_WAIT_SECONDS_MAX
@@ -110,7 +120,8 @@ class Consumer:
                 outcome = await self._run_and_settle(claim)
             except SupersededError as error:
                 outcome = "superseded"
-                log.info("another run has taken over", reason=str(error))
+                log.info("this run is void", reason=str(error))
+                await self._hand_back(claim)
             except TransientError as error:
                 outcome = "unsettled"
                 log.warning("the run could not be settled; its lease will expire", reason=str(error))
@@ -135,9 +146,10 @@ class Consumer:
             log.warning("failed, will be tried again", reason=str(error), attempt=claim.attempt)
             await self._queue.fail(claim, delay_seconds=self._delay_seconds(claim, error), reason=str(error))
             return "failed"
-        except Exception as error:
-            # A poison object must not stop the others: bounded retries, then the dead letters.
-            log.exception("an error that nobody foresaw", attempt=claim.attempt)
+        except Exception as error:  # noqa: BLE001 - one job's fault is not the process'
+            # A poison object must not stop the others: bounded retries, then the dead letters. What the
+            # error says may hold values of Secrets; its class and its place do not.
+            log.error("an error that nobody foresaw", error=type(error).__name__, place=place_of(error))  # noqa: TRY400
             await self._queue.fail(claim, delay_seconds=self._delay_seconds(claim), reason=type(error).__name__)
             return "broken"
         await self._queue.settle(claim)

@@ -34,3 +34,8 @@ class Run:
     claim: Claim
     #: Knows every secret value that the run has met; nothing is said without it.
     redactor: Redactor = field(default_factory=Redactor)
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether the job is a dead letter if this run fails."""
+        return self.claim.attempt + 1 >= self.worker.settings.attempts_max

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 
 from trueup.domain.application import RESOURCES_FINALIZER, Application
-from trueup.domain.errors import StalledError
+from trueup.domain.errors import StalledError, TransientError
 from trueup.domain.job import Priority, application_job
+from trueup.domain.lenient import as_mapping
 from trueup.domain.object_options import object_options
 from trueup.domain.order import apply_order
 from trueup.domain.resource import Body, ResourceKey, tracked_by
@@ -16,13 +19,11 @@ from trueup.engine.observe import observe
 
 from . import record
 from .apply import PROPAGATION
-from .clock import utc_now
+from .clock import seconds_since, utc_now
 from .context import Run, Worker
 
 log = structlog.get_logger()
 
-#: How soon it is looked whether what was deleted is gone.
-GONE_SECONDS = 0.3
 REFUSED_FINALIZERS = frozenset({"pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io"})
 
 
@@ -37,21 +38,32 @@ async def delete(run: Run, application: Application) -> None:
         return
     try:
         left = await _prune(worker, application, ours[0].partition("/")[2])
-    except StalledError as error:
-        found = [Condition("DeletionError", str(error))]
-        status = {
-            **application.status,
-            "conditions": conditions(application.status, found, evaluated=DELETION_CONDITIONS, now=utc_now()),
-        }
-        await record.write(run, application, status)
+    except (StalledError, TransientError) as error:
+        await record.write(run, application, _with_condition(application, str(error)))
         raise
     if left:
         log.info("waiting until it is gone", objects=len(left))
-        await worker.queue.enqueue([application_job(application.id, Priority.MANUAL, delay_seconds=GONE_SECONDS)])
+        await _wait(run, application, left)
         return
     others = tuple(name for name in application.finalizers if name not in ours)
     await record.write(run, application, application.status, finalizers=others)
     log.info("let go", objects=len(application.inventory))
+
+
+def _with_condition(application: Application, text: str) -> dict[str, Any]:
+    status, found = application.status, [Condition("DeletionError", text)]
+    return {**status, "conditions": conditions(status, found, evaluated=DELETION_CONDITIONS, now=utc_now())}
+
+
+async def _wait(run: Run, application: Application, left: list[ResourceKey]) -> None:
+    """Look again later: each wait doubles, and what holds the deletion up for long is named."""
+    settings, now = run.worker.settings, utc_now()
+    waited = seconds_since(as_mapping(application.raw.get("metadata")).get("deletionTimestamp"), now) or 0.0
+    if waited > settings.deletion_patience_seconds:
+        text = f"{left[0]} is still being deleted, held by its finalizers or dependents; {len(left)} objects are left"
+        await record.write(run, application, _with_condition(application, text))
+    delay = min(max(waited, settings.deletion_recheck_seconds_min), settings.deletion_recheck_seconds_max)
+    await run.worker.queue.enqueue([application_job(application.id, Priority.DRIFT, delay_seconds=delay)])
 
 
 async def _prune(worker: Worker, application: Application, policy: str) -> list[ResourceKey]:

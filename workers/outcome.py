@@ -13,6 +13,7 @@ from trueup.domain.autosync import SyncDecision
 from trueup.domain.errors import InvalidSpecError, TransientError, TrueupError
 from trueup.domain.job import Token
 from trueup.domain.lenient import as_mapping, as_whole
+from trueup.domain.plan import Plan
 from trueup.domain.redact import Redactor
 from trueup.domain.retry import AUTOMATED, next_retry
 from trueup.domain.status import Condition, OperationPhase, ResourceResult
@@ -49,12 +50,12 @@ def compared(
 
 
 def not_compared(
-    application: Application, error: TrueupError, *, now: datetime, keeps_operation: bool = False
+    application: Application, error: TrueupError, *, now: datetime, token: Token | None = None
 ) -> dict[str, Any]:
     """The status where no comparison could be made, with a condition that says why.
 
-    What is merely away leaves the last verdict standing; what is wrong makes it Unknown, and ends an
-    operation in error unless `keeps_operation`.
+    What is merely away leaves the last verdict standing; what is wrong makes it Unknown. With the
+    token of a run that is the last to try, an operation ends in error.
     """
     old = application.status
     kind = "InvalidSpecError" if isinstance(error, InvalidSpecError) else "ComparisonError"
@@ -64,15 +65,41 @@ def not_compared(
         new["sync"] = shape.sync(application, status="Unknown", revision=application.revision)
         new.setdefault("health", shape.health(old, status="Unknown", now=now))
     operation = application.operation
-    if operation is not None and not keeps_operation and not isinstance(error, TransientError):
+    if operation is not None and token is not None:
         new["operationState"] = shape.operation_state(
-            operation=operation.raw,
+            operation=shape.with_token(operation.raw, token, application.uid),
             phase="Error",
             message=str(error),
             started_at=now,
             finished_at=now,
         )
     return new if _same(old, new) else {**new, "reconciledAt": shape.timestamp(now)}
+
+
+def broken(application: Application, where: str, *, now: datetime) -> dict[str, Any]:
+    """The status after an error that nobody foresaw."""
+    text = f"an error that nobody foresaw ({where}); the worker's log has it, and the next change is tried again"
+    found = [Condition("UnknownError", text)]
+    old = application.status
+    return {**old, "conditions": shape.conditions(old, found, evaluated=frozenset({"UnknownError"}), now=now)}
+
+
+def taken_away(application: Application, *, now: datetime) -> dict[str, Any] | None:
+    """The status that ends a sync which nobody wants any more; None where there is none such.
+
+    A person may ask for the end (phase `Terminating`, as Argo CD's clients write it), or take the
+    operation out of the Application between two tries.
+    """
+    state = as_mapping(application.status.get("operationState"))
+    phase = state.get("phase")
+    if phase == "Terminating":
+        message = "terminated"
+    elif phase == "Running" and application.operation is None and application.automated is None:
+        message = "the operation was taken away"
+    else:
+        return None
+    ended = {**state, "phase": "Failed", "message": message, "finishedAt": shape.timestamp(now)}
+    return {**application.status, "operationState": ended}
 
 
 def redacted(status: Status, redactor: Redactor) -> dict[str, Any]:
@@ -99,6 +126,8 @@ class Outcome:
     phase: OperationPhase
     status: dict[str, Any]
     comparison: Comparison
+    #: As it stands after the outcome was written.
+    application: Application
     #: Whether the operation is over; it is not while a retry is due.
     final: bool
     retry_after_seconds: float | None = None
@@ -112,6 +141,7 @@ class Running:
     operation: Operation
     started_at: datetime
     retry_count: int
+    self_heals: bool
 
     @property
     def dry_run(self) -> bool:
@@ -120,16 +150,29 @@ class Running:
     def fence(self, application: Application, token: Token) -> dict[str, Any]:
         """The status to stand before the first write: what was found, the token, the inventory old ∪ new."""
         state = shape.operation_state(
-            operation=shape.with_token(self.operation.raw, token),
+            operation=shape.with_token(self.operation.raw, token, application.uid),
             phase="Running",
             message="applying",
             started_at=self.started_at,
             retry_count=self.retry_count,
         )
-        return {**compared(application, self.comparison, now=self.started_at), "operationState": state}
+        return {**self._verdict(application, self.comparison, self.started_at), "operationState": state}
+
+    def _verdict(
+        self, application: Application, comparison: Comparison, now: datetime, found: tuple[Condition, ...] = ()
+    ) -> dict[str, Any]:
+        """A dry run says nothing about what the cluster is compared with."""
+        if self.dry_run:
+            return dict(application.status)
+        return compared(application, comparison, now=now, found=found)
 
     def end(
-        self, application: Application, comparison: Comparison, *, results: tuple[ResourceResult, ...], refusal: str
+        self,
+        application: Application,
+        comparison: Comparison,
+        *,
+        results: tuple[ResourceResult, ...],
+        to_do: Plan,
     ) -> Outcome:
         """The outcome's status: phase, results, history, and the comparison with what is live now."""
         now = utc_now()
@@ -137,12 +180,16 @@ class Running:
         delay = None
         phase: OperationPhase = "Succeeded"
         message = SUCCEEDED + (" (dry run)" if self.dry_run else "")
-        if failed or refusal:
+        if failed or to_do.refusal:
             phase = "Failed"
-            message = refusal or f"{len(failed)} of {len(results)} objects failed; {failed[0].key}: {failed[0].message}"
+            message = (
+                to_do.refusal or f"{len(failed)} of {len(results)} objects failed; {failed[0].key}: {failed[0].message}"
+            )
             policy = self.operation.retry or application.retry
-            delay = None if refusal else next_retry(policy, self.retry_count)
-        found = (Condition("SyncError", message),) if phase == "Failed" else ()
+            delay = None if to_do.refusal else next_retry(policy, self.retry_count)
+        found = tuple(Condition(each.type, each.message) for each in to_do.conditions)
+        if phase == "Failed":
+            found = (Condition("SyncError", message), *found)
         raw = application.status.get("operationState", {}).get("operation") or self.operation.raw
         again = delay is not None
         state = shape.operation_state(
@@ -156,8 +203,8 @@ class Running:
             results=results,
             retry_count=self.retry_count + again,
         )
-        status = {**compared(application, comparison, now=now, found=found), "operationState": state}
-        if phase == "Succeeded" and not self.dry_run and not self.operation.resources:
+        status = {**self._verdict(application, comparison, now, found), "operationState": state}
+        if phase == "Succeeded" and not (self.dry_run or self.operation.resources or self.self_heals):
             status["history"] = shape.history(
                 application.status,
                 revision=comparison.revision,
@@ -167,7 +214,7 @@ class Running:
                 now=now,
                 limit=application.history_limit,
             )
-        return Outcome(phase, status, comparison, not again, delay)
+        return Outcome(phase, status, comparison, application, not again, delay)
 
 
 def begin(application: Application, comparison: Comparison, decision: SyncDecision) -> Running:
@@ -183,4 +230,6 @@ def begin(application: Application, comparison: Comparison, decision: SyncDecisi
     state = as_mapping(application.status.get("operationState"))
     tried = as_mapping(state.get("syncResult")).get("revision", comparison.revision)
     is_retry = state.get("phase") == "Running" and tried == comparison.revision
-    return Running(comparison, operation, utc_now(), as_whole(state.get("retryCount")) if is_retry else 0)
+    retry_count = as_whole(state.get("retryCount")) if is_retry else 0
+    # What is healed again and again at one revision is no deployment.
+    return Running(comparison, operation, utc_now(), retry_count, self_heals=decision.self_heal_attempts > 0)

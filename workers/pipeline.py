@@ -5,6 +5,7 @@ checkout → render → observe → compare → decide → sync → record, and 
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 
 import structlog
@@ -12,14 +13,15 @@ import structlog
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.autosync import Comparison as Found
 from trueup.domain.autosync import decide
-from trueup.domain.errors import StalledError, SupersededError, TransientError
+from trueup.domain.errors import StalledError, SupersededError, TransientError, TrueupError
 from trueup.domain.job import Claim, Priority, application_job
+from trueup.domain.lenient import as_mapping
 from trueup.domain.status import Condition
 from trueup.engine.comparison import Comparison, hold_against
-from trueup.telemetry import SYNCS
+from trueup.telemetry import SYNCS, place_of
 
 from . import outcome, record
-from .clock import utc_now
+from .clock import seconds_since, utc_now
 from .context import Run, Worker
 from .deletion import delete
 from .sync import sync
@@ -33,21 +35,42 @@ UNSETTLED = frozenset({"Progressing", "Missing"})
 async def reconcile(worker: Worker, claim: Claim) -> None:
     """Bring one application's status, and where the policy or a person says so its objects, up to date."""
     run = Run(worker, claim)
-    application = await record.read(worker, ApplicationId.parse(claim.job.subject))
+    try:
+        await _reconcile(run)
+    except (TransientError, StalledError) as error:
+        raise _said_safely(error, run) from error
+    except SupersededError:
+        raise
+    except Exception as error:
+        if run.is_last_attempt:
+            await _leave_word(run, error)
+        raise
+
+
+async def _reconcile(run: Run) -> None:
+    worker = run.worker
+    identity = ApplicationId.parse(run.claim.job.subject)
+    if identity.namespace != worker.settings.namespace:
+        # Whoever writes to Redis may say where to look, but not beyond the namespace that is ours.
+        log.warning("a job for an Application of another namespace is dropped")
+        return
+    application = await record.read(worker, identity)
     if application is None or application.skip_reconcile:
         return
-    record.guard_token(application, claim.token)
+    record.guard_token(application, run.claim.token)
     if application.deleting:
         await delete(run, application)
         return
+    ended = outcome.taken_away(application, now=utc_now())
+    if ended is not None:
+        application = await record.write(run, application, ended, ends_operation=True)
     try:
         comparison = await compare(run, application)
-    except SupersededError:
-        raise
     except (TransientError, StalledError) as error:
-        status = outcome.not_compared(application, error, now=utc_now())
-        await record.write(run, application, status, ends_operation=isinstance(error, StalledError))
-        raise _said_safely(error, run) from error
+        final = run.is_last_attempt or isinstance(error, StalledError)
+        status = outcome.not_compared(application, error, now=utc_now(), token=run.claim.token if final else None)
+        await record.write(run, application, status, ends_operation=final)
+        raise
     decision = decide(application, _found(comparison), utc_now())
     if not decision.sync or (application.operation is None and comparison.revision == application.revision):
         # Nothing new to deliver: a difference has to be a real one before anybody is told or it is healed.
@@ -55,16 +78,30 @@ async def reconcile(worker: Worker, claim: Claim) -> None:
         decision = decide(application, _found(comparison), utc_now())
     log.info("compared", revision=comparison.revision, sync=comparison.sync_status, decision=decision.reason)
     if decision.sync:
-        ended = await sync(run, application, comparison, decision)
-        SYNCS.labels(ended.phase).inc()
-        comparison, again = ended.comparison, ended.retry_after_seconds
+        done = await sync(run, application, comparison, decision)
+        SYNCS.labels(done.phase).inc()
+        comparison, again = done.comparison, done.retry_after_seconds
         worker.engine.verdicts.remember(comparison)
-    else:
-        found = (Condition("SyncError", decision.error),) if decision.error else ()
-        status = outcome.compared(application, comparison, now=utc_now(), found=found)
-        application = await record.write(run, application, status)
-        again = decision.retry_after_seconds
-    await look_again(worker, application, comparison, again)
+        await look_again(worker, done.application, comparison, again, elsewhere=_is_elsewhere(application))
+        return
+    found = (Condition("SyncError", decision.error),) if decision.error else ()
+    status = outcome.compared(application, comparison, now=utc_now(), found=found)
+    application = await record.write(run, application, status)
+    await look_again(worker, application, comparison, decision.retry_after_seconds)
+
+
+def _is_elsewhere(application: Application) -> bool:
+    """Whether the operation named a revision of its own, so that what is followed has yet to be compared."""
+    return application.operation is not None and application.operation.revision is not None
+
+
+async def _leave_word(run: Run, error: Exception) -> None:
+    """The last try of a run that met an error nobody foresaw: say so where people look."""
+    with contextlib.suppress(TrueupError):
+        application = await record.read(run.worker, ApplicationId.parse(run.claim.job.subject))
+        if application is not None:
+            status = outcome.broken(application, f"{type(error).__name__} at {place_of(error)}", now=utc_now())
+            await record.write(run, application, status)
 
 
 def _said_safely(error: TransientError | StalledError, run: Run) -> TransientError | StalledError:
@@ -86,7 +123,7 @@ async def compare(run: Run, application: Application) -> Comparison:
     checkout = await engine.checkout(application, tip=tip, revision=revision)
     rendered = await engine.render(application, checkout)
     observed = await engine.observe(application, rendered)
-    comparison = hold_against(application, checkout.revision, observed)
+    comparison = await hold_against(application, checkout.revision, observed)
     comparison.teach(run.redactor)
     return comparison
 
@@ -96,28 +133,34 @@ def _found(comparison: Comparison) -> Found:
     return Found(
         status=comparison.sync_status,
         revision=comparison.revision,
-        has_changes=any(diff.status != "Synced" for diff in comparison.diffs.values()),
+        has_changes=comparison.has_changes,
         wipes=not comparison.manifests and bool(comparison.leftovers),
     )
 
 
-async def look_again(worker: Worker, application: Application, comparison: Comparison, again: float | None) -> None:
-    """Enqueue the next look, where one is due without an event: a retry, or health on its way."""
+async def look_again(
+    worker: Worker, application: Application, comparison: Comparison, again: float | None, *, elsewhere: bool = False
+) -> None:
+    """Enqueue the next look, where one is due without an event: a retry, or health on its way.
+
+    After a sync to a revision `elsewhere` it is due at once, and asks the remote for what is followed.
+    """
+    if again is None and elsewhere:
+        await worker.queue.enqueue([application_job(application.id, Priority.DRIFT)])
+        return
     if again is None and comparison.health.status in UNSETTLED:
         again = _health_delay(worker, application, utc_now())
     if again is not None:
-        job = application_job(application.id, Priority.DRIFT, tip=comparison.revision, delay_seconds=again)
+        tip = "" if elsewhere else comparison.revision
+        job = application_job(application.id, Priority.DRIFT, tip=tip, delay_seconds=again)
         await worker.queue.enqueue([job])
 
 
 def _health_delay(worker: Worker, application: Application, now: datetime) -> float | None:
     """As long as the health has been what it is: each wait doubles, without a counter to keep."""
     settings = worker.settings
-    since = (application.status.get("health") or {}).get("lastTransitionTime")
-    try:
-        elapsed = (now - datetime.fromisoformat(since)).total_seconds() if since else 0.0
-    except (TypeError, ValueError):
-        elapsed = 0.0
+    health = as_mapping(application.status.get("health"))
+    elapsed = seconds_since(health.get("lastTransitionTime"), now) or 0.0
     if elapsed > settings.health_recheck_total_seconds_max:
         return None
     return min(max(elapsed, settings.health_recheck_seconds_min), settings.health_recheck_seconds_max)

@@ -69,7 +69,7 @@ async def not_reached(worker: Worker, applications: Sequence[Application], error
     """
 
     async def one(application: Application) -> None:
-        status = outcome.not_compared(application, error, now=utc_now(), keeps_operation=True)
+        status = outcome.not_compared(application, error, now=utc_now())
         changed = merge_patch(application.status, status)
         if not changed:
             return
@@ -102,21 +102,20 @@ async def _still_ours(worker: Worker, application: Application, token: Token) ->
     current = await read(worker, application.id)
     if current is None or current.uid != application.uid:
         raise SupersededError(f"{application.id} was deleted")
-    held = token_of(current.status)
-    if held is not None and held > token:
-        raise SupersededError(f"{application.id} is being synced by another run ({held})")
+    guard_token(current, token)
     if _asked_for(current) != _asked_for(application):
-        raise SupersededError(f"{application.id} has another spec or operation by now")
+        raise SupersededError(f"{application.id} has another spec, operation or verdict by now")
     return current
 
 
 def _asked_for(application: Application) -> tuple[Any, ...]:
-    raw = application.raw
-    return raw.get("spec"), raw.get("operation"), application.deleting
+    """What this run stands on: what was asked for, and what the run before it found."""
+    raw, status = application.raw, application.status
+    return raw.get("spec"), raw.get("operation"), application.deleting, status.get("sync"), status.get("operationState")
 
 
 def guard_token(application: Application, token: Token) -> None:
     """Raise SupersededError where a later run has already left its token."""
-    held = token_of(application.status)
+    held = token_of(application.status, application.uid)
     if held is not None and held > token:
         raise SupersededError(f"{application.id} is being synced by another run ({held})")

@@ -46,11 +46,11 @@ async def examine(worker: Worker, claim: Claim) -> None:
     except (TransientError, StalledError) as error:
         if claim.attempt > 0 or isinstance(error, StalledError):
             followers = worker.applications.followers(claim.job.subject)
-            await record.not_reached(worker, [app for app in followers if not app.spec_refusals], error)
-        if isinstance(error, StalledError):
-            # Time will not mend it: whoever asked for a sync is told by the application's own run.
-            asked = [app.id for app in followers if app.operation is not None]
-            await worker.queue.enqueue([application_job(app, Priority.MANUAL) for app in asked])
+            # Whoever asked is answered by the application's own run, which can end what was asked for.
+            asking = [app for app in followers if app.operation is not None or app.refresh is not None]
+            await worker.queue.enqueue([application_job(app.id, Priority.MANUAL) for app in asking])
+            others = [app for app in followers if app not in asking and not app.spec_refusals]
+            await record.not_reached(worker, others, error)
         raise
 
 

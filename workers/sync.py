@@ -13,7 +13,7 @@ from itertools import groupby
 import structlog
 
 from trueup.clients.api_errors import AlreadyExistsError
-from trueup.domain.application import Application
+from trueup.domain.application import Application, ApplicationId
 from trueup.domain.autosync import SyncDecision
 from trueup.domain.errors import StalledError, TransientError
 from trueup.domain.order import apply_order
@@ -61,11 +61,11 @@ async def sync(run: Run, application: Application, comparison: Comparison, decis
         application,
         comparison if running.dry_run else comparison.with_live(progress.live),
         results=tuple(progress.results[key] for key in sorted(progress.results, key=apply_order)),
-        refusal=to_do.refusal,
+        to_do=to_do,
     )
-    await record.write(run, application, ended.status, ends_operation=ended.final)
+    application = await record.write(run, application, ended.status, ends_operation=ended.final)
     log.info("synced", phase=ended.phase, revision=comparison.revision, objects=len(progress.results))
-    return ended
+    return replace(ended, application=application)
 
 
 def make_plan(worker: Worker, application: Application, comparison: Comparison, decision: SyncDecision) -> Plan:
@@ -79,7 +79,6 @@ def make_plan(worker: Worker, application: Application, comparison: Comparison, 
         fail_on_shared_resource=options.fail_on_shared_resource,
         selected=frozenset(operation.resources) if operation else (),
     )
-    others = {app.id.name for app in worker.applications.all()} - {application.id.name}
     return plan(
         application=application.id.name,
         desired=tuple(comparison.manifests.values()),
@@ -87,8 +86,21 @@ def make_plan(worker: Worker, application: Application, comparison: Comparison, 
         live=comparison.live,
         inventory=application.inventory,
         policy=policy,
-        other_applications=others,
+        other_applications=OtherApplications(worker, application),
+        destination=application.namespace,
     )
+
+
+class OtherApplications:
+    """The names of the Applications beside this one: asked, never listed."""
+
+    def __init__(self, worker: Worker, application: Application) -> None:
+        self._worker = worker
+        self._own = application.id
+
+    def __contains__(self, name: object) -> bool:
+        other = ApplicationId(self._own.namespace, str(name))
+        return other != self._own and self._worker.applications.get(other) is not None
 
 
 async def _carry_out(
@@ -133,7 +145,8 @@ async def _act(
         if action.key in comparison.unreadable:
             result = replace(result, status="SyncFailed", message=comparison.unreadable[action.key])
         elif action.verb == "keep":
-            result = replace(result, status="PruneSkipped" if manifest is None else "", message=action.reason)
+            # A desired object that is not written is no success: what holds it may be gone at the next try.
+            result = replace(result, status="PruneSkipped" if manifest is None else "SyncFailed", message=action.reason)
         elif action.verb == "prune":
             message = await _prune(worker, application, action, live or {}, dry_run=dry_run)
             progress.live[action.key] = None

@@ -39,14 +39,14 @@ async def test_a_worker_killed_in_the_middle_of_a_sync_is_taken_over(
         raw = await trueup.until(
             "harbour", lambda raw: raw["status"]["operationState"]["phase"] == "Running", "running"
         )
-        first = token_of(raw["status"])
+        first = token_of(raw["status"], raw["metadata"]["uid"])
         assert {entry["name"] for entry in raw["status"]["resources"]} == {"a", "b", "web"}, "the fence knows them all"
         assert await trueup.live("ConfigMap", "a") is not None
         assert await trueup.live("Service", "web") is None
         await trueup.kill("worker")
     await trueup.start("worker")
     raw = await trueup.until("harbour", is_synced(revision), "synced by another worker")
-    second = token_of(raw["status"])
+    second = token_of(raw["status"], raw["metadata"]["uid"])
     assert first is not None
     assert second is not None
     assert second > first

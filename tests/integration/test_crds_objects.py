@@ -23,6 +23,7 @@ from trueup.domain.resource import ResourceKey
 SAMPLES = sorted((Path(__file__).parents[1] / "samples" / "applications").glob("*.yaml"))
 NOW = datetime(2025, 1, 31, 12, tzinfo=UTC)
 SHA = "a" * 40
+UID = "0b0c8f1e-0000-4000-8000-000000000001"
 
 
 def sample(name: str, namespace: str) -> dict[str, Any]:
@@ -116,7 +117,7 @@ async def test_a_status_is_a_patch_of_the_object_and_triggers_nothing(cluster: C
     created = await cluster.create(resource, namespace, raw)
     application = parse_application(created)
     key = ResourceKey("apps", "Deployment", "shop", "front")
-    operation = status.with_token(status.automated_operation(SHA, prune=True), Token(7, 8))
+    operation = status.with_token(status.automated_operation(SHA, prune=True), Token(7, 8), UID)
     wanted = {
         "sync": status.sync(application, status="Synced", revision=SHA),
         "health": status.health({}, status="Healthy", now=NOW),
@@ -146,7 +147,7 @@ async def test_a_status_is_a_patch_of_the_object_and_triggers_nothing(cluster: C
     assert trigger_hash(patched) == trigger_hash(created)
     again = parse_application(patched)
     assert (again.revision, again.inventory) == (SHA, (key,))
-    assert status.token_of(again.status) == Token(7, 8)
+    assert status.token_of(again.status, UID) == Token(7, 8)
 
     fewer = {"sync": wanted["sync"], "conditions": []}
     patch = {"status": merge_patch(again.status, fewer)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.triggers import jobs_of_change, jobs_of_everything, jobs_of_refs
+from service.triggers import jobs_of_change, jobs_of_everything
 from trueup.clients.applications import ApplicationStore
 from trueup.domain.job import BY_CONTENT, EVERY_FOLLOWER_BY_CONTENT, EVERYTHING, SCOPE_MEMBERS_MAX, Priority, Scope
 
@@ -102,13 +102,6 @@ def test_refused_operation_that_is_taken_away_leaves_a_condition_to_take_back() 
 def test_moved_source_asks_for_the_new_repository_alone() -> None:
     (job,) = jobs_of_change(APP, application(repo="git@git.example.com:acme/elsewhere.git"))
     assert job.key == "repository:git.example.com/acme/elsewhere"
-
-
-def test_sweep_is_one_job_a_repository() -> None:
-    assert [(job.key, job.scope, job.priority) for job in jobs_of_refs(["a/x", "b/y"])] == [
-        ("repository:a/x", EVERY_FOLLOWER_BY_CONTENT, Priority.SWEEP),
-        ("repository:b/y", EVERY_FOLLOWER_BY_CONTENT, Priority.SWEEP),
-    ]
 
 
 def store_of(*applications: dict[str, Any]) -> ApplicationStore:

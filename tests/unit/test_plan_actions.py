@@ -279,3 +279,15 @@ def test_only_ours_from_the_inventory_is_ever_deleted(
     left = {at.name for at in after_reading([key(n) for n in inventory], [key(n) for n in desired], live, APP)}
     assert desired <= left <= desired | inventory
     assert {name for name in inventory if name not in states or states[name] in ("unread", "ours")} <= left
+
+
+def test_a_cluster_scoped_object_carries_the_applications_namespace_in_its_tracking_id_as_in_argo_cd() -> None:
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "r"}}
+    key = ResourceKey.of(role)
+    applied = tracked(Manifest(key, "v1", role, ""), APP, "delivered-to")
+    identity = applied["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"]
+    assert identity == f"{APP}:rbac.authorization.k8s.io/ClusterRole:delivered-to/r"
+    assert tracked_by(applied) == APP
+    for wrong in (f"{APP}:rbac.authorization.k8s.io/ClusterRole:x/other", f"{APP}:/ClusterRole:x/r", f"{APP}:r"):
+        applied["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = wrong
+        assert tracked_by(applied) is None

@@ -94,9 +94,18 @@ def test_drift_is_healed_at_once_and_then_ever_more_slowly() -> None:
     assert (second.sync, second.retry_after_seconds) == (False, 2.0)
     later = decide(app(healing, synced(seconds_ago=2, attempts=1)), DRIFTED, NOW)
     assert (later.sync, later.self_heal_attempts) == (True, 2)
-    calm = decide(app(healing, synced(seconds_ago=301, attempts=9)), DRIFTED, NOW)
+    at_the_cap = decide(app(healing, synced(seconds_ago=301, attempts=9)), DRIFTED, NOW)
+    assert (at_the_cap.sync, at_the_cap.self_heal_attempts) == (True, 10), "what never heals is not fought in bursts"
+    calm = decide(app(healing, synced(seconds_ago=331, attempts=9)), DRIFTED, NOW)
     assert (calm.sync, calm.self_heal_attempts) == (True, 1)
     assert [self_heal_delay(attempts) for attempts in range(8)] == [0, 2, 6, 18, 54, 162, 300, 300]
+
+
+@pytest.mark.parametrize("asked", [{"dryRun": True}, {"resources": [{"kind": "Service", "name": "s"}]}])
+def test_a_dry_run_or_a_part_of_a_revision_has_not_delivered_it(asked: dict[str, Any]) -> None:
+    state = synced("c1")
+    state["operation"] = {"sync": asked}
+    assert decide(app(Automated(), state), DRIFTED, NOW).sync
 
 
 def test_a_sync_that_was_cut_short_is_finished_even_without_self_heal() -> None:

@@ -25,6 +25,7 @@ SAMPLES = Path(__file__).parents[1] / "samples" / "applications"
 KEY = ResourceKey("apps", "Deployment", "shop", "front")
 CONFIG = ResourceKey("", "ConfigMap", "shop", "front")
 SHA = "a" * 40
+UID = "0b0c8f1e-0000-4000-8000-000000000001"
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -49,7 +50,7 @@ def application(name: str = "web-shop", **source: Any) -> Application:
 
 def whole(old: dict[str, Any] | None = None, *, now: datetime = NOW) -> dict[str, Any]:
     before, app = old or {}, application()
-    operation = status.with_token(status.automated_operation(SHA, prune=True), Token(3, 14))
+    operation = status.with_token(status.automated_operation(SHA, prune=True), Token(3, 14), UID)
     results = [
         status.ResourceResult(KEY, "v1", "Synced", "configured", sync_phase="Sync", images=("front:v1",)),
         status.ResourceResult(CONFIG, "v1", "", hook_type="PreSync", hook_phase="Running"),
@@ -215,16 +216,17 @@ def test_no_credential_is_copied_into_a_status(url: str, shown: str) -> None:
 
 def test_the_token_lives_in_the_operation_and_only_once() -> None:
     asked = {"sync": {}, "info": [{"name": "Reason", "value": "why not"}]}
-    held = status.with_token(status.with_token(asked, Token(1, 2)), Token(1, 3))
+    held = status.with_token(status.with_token(asked, Token(1, 2), UID), Token(1, 3), UID)
     assert held["info"] == [
         {"name": "Reason", "value": "why not"},
-        {"name": "trueup.dev/token", "value": "1.3"},
+        {"name": "trueup.dev/token", "value": f"1.3@{UID}"},
     ]
     assert asked["info"] == [{"name": "Reason", "value": "why not"}]
     state = status.operation_state(operation=held, phase="Running", message="", started_at=NOW)
-    assert status.token_of({"operationState": state}) == Token(1, 3)
-    assert status.token_of({}) is None
-    assert status.token_of({"operationState": {"operation": asked}}) is None
+    assert status.token_of({"operationState": state}, UID) == Token(1, 3)
+    assert status.token_of({"operationState": state}, "of-another-object") is None
+    assert status.token_of({}, UID) is None
+    assert status.token_of({"operationState": {"operation": asked}}, UID) is None
 
 
 @pytest.mark.parametrize(
@@ -271,8 +273,8 @@ def test_messages_are_bounded() -> None:
 @given(st.dictionaries(st.sampled_from(["health", "conditions", "history", "operationState"]), ODD))
 def test_whatever_another_controller_left_behind_is_written_over(old: dict[str, Any]) -> None:
     made = whole(old)
-    status.token_of(old)
-    status.with_token(old, Token(1, 1))
+    status.token_of(old, UID)
+    status.with_token(old, Token(1, 1), UID)
     assert made["history"][-1]["revision"] == SHA
     assert {"type": "SyncError", "message": "no"}.items() <= made["conditions"][-1].items() or any(
         entry["type"] == "SyncError" and entry["message"] == "no" for entry in made["conditions"]

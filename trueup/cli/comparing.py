@@ -66,7 +66,7 @@ async def write_diff(
             await engine.refuse(application)
             checkout = await engine.checkout(application, revision=revision)
             observed = await engine.observe(application, await engine.render(application, checkout))
-    comparison = await engine.judged(hold_against(application, checkout.revision, observed))
+    comparison = await engine.judged(await hold_against(application, checkout.revision, observed))
     return show_comparison(comparison, console)
 
 

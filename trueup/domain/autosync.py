@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from trueup.domain.application import Application, Automated, SyncStatus
-from trueup.domain.retry import SELF_HEAL, self_heal_delay
+from trueup.domain.retry import SELF_HEAL_COOLDOWN_SECONDS, self_heal_delay
 from trueup.domain.status import shown_source
 
 
@@ -71,7 +71,7 @@ def _again(automated: Automated, state: Mapping[str, Any], revision: str, now: d
     if not automated.self_heal:
         return SyncDecision(False, f"already synced to {revision}, and self-heal is off")
     since = _seconds_since(state.get("finishedAt"), now)
-    if since is None or since >= SELF_HEAL.duration_seconds_max:
+    if since is None or since >= SELF_HEAL_COOLDOWN_SECONDS:
         attempts = 0
     wait = self_heal_delay(attempts) - (since or 0.0)
     if wait > 0:
@@ -80,9 +80,10 @@ def _again(automated: Automated, state: Mapping[str, Any], revision: str, now: d
 
 
 def _already_tried(app: Application, state: Mapping[str, Any], revision: str) -> bool:
-    """Whether the last sync, however it ended, was to this revision of this source."""
+    """Whether the last sync, however it ended, was to this revision of this source, and of all of it."""
     result = state.get("syncResult") or {}
-    if result.get("revision") != revision:
+    asked = (state.get("operation") or {}).get("sync") or {}
+    if result.get("revision") != revision or asked.get("dryRun") or asked.get("resources"):
         return False
     source = result.get("source")
     return source is None or source == shown_source((app.raw.get("spec") or {}).get("source") or {})

@@ -92,10 +92,12 @@ def plan(
     inventory: Iterable[ResourceKey],
     policy: Policy,
     other_applications: Container[str] = (),
+    destination: str = "",
 ) -> Plan:
     """Decide on every desired object and every object of the inventory.
 
-    `application` is the name that tracking ids carry. `live` leaves out what could not be read, and
+    `application` is the name that tracking ids carry, `destination` the namespace in those of
+    cluster-scoped objects. `live` leaves out what could not be read, and
     such an object is neither written nor pruned. An object that is tracked by one of the
     `other_applications` is left to it.
     """
@@ -110,7 +112,7 @@ def plan(
             text = f"{key} is part of applications {application} and {owner}; remove it from one of the two"
             conditions.append(Condition("SharedResourceWarning", text))
             actions.append(Action("keep", key, reason=f"it belongs to application {owner}"))
-        elif (action := _write(manifests[key], diffs.get(key), live, application)) is not None:
+        elif (action := _write(manifests[key], diffs.get(key), live, application, destination)) is not None:
             actions.append(action)
     leaving = sorted({key for key in inventory if key not in manifests}, key=apply_order, reverse=True)
     actions += [
@@ -126,25 +128,27 @@ def plan(
     return Plan(tuple(actions), tuple(conditions), refusal)
 
 
-def tracked(manifest: Manifest, application: str) -> Body:
+def tracked(manifest: Manifest, application: str, destination: str = "") -> Body:
     """The manifest as it is applied: with our tracking annotation, and a Secret's `stringData` in its `data`.
 
     Server-side apply could not remove a dropped `stringData` key: live objects have none.
     """
     body: dict[str, Any] = fold_string_data(manifest.body, manifest.key)
     metadata = dict(body.get("metadata") or {})
-    annotation = {TRACKING_ANNOTATION: tracking_id(application, manifest.key)}
+    annotation = {TRACKING_ANNOTATION: tracking_id(application, manifest.key, destination)}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotation}
     body["metadata"] = metadata
     return body
 
 
-def _write(manifest: Manifest, diff: ObjectDiff | None, live: Live, application: str) -> Action | None:
+def _write(
+    manifest: Manifest, diff: ObjectDiff | None, live: Live, application: str, destination: str
+) -> Action | None:
     key = manifest.key
     if key not in live or diff is None:
         return Action("keep", key, reason="its live state could not be read")
     found = live[key]
-    body = tracked(manifest, application)
+    body = tracked(manifest, application, destination)
     if found is None:
         return Action("create", key, body)
     if (found.get("metadata") or {}).get("deletionTimestamp"):

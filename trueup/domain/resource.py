@@ -57,9 +57,13 @@ class Manifest:
         return f"{self.key.group}/{self.version}" if self.key.group else self.version
 
 
-def tracking_id(application: str, key: ResourceKey) -> str:
-    """The value of the tracking annotation, in the form Argo CD users already have on their objects."""
-    return f"{application}:{key.group}/{key.kind}:{key.namespace}/{key.name}"
+def tracking_id(application: str, key: ResourceKey, destination: str = "") -> str:
+    """The value of the tracking annotation, in the form Argo CD users already have on their objects.
+
+    `destination` is the application's namespace for objects that name none: as in Argo CD, the id of
+    a cluster-scoped object carries it, though the object has no namespace.
+    """
+    return f"{application}:{key.group}/{key.kind}:{key.namespace or destination}/{key.name}"
 
 
 def tracked_by(body: Body) -> str | None:
@@ -71,7 +75,10 @@ def tracked_by(body: Body) -> str | None:
     value = annotations.get(TRACKING_ANNOTATION)
     if not isinstance(value, str):
         return None
-    application, separator, _ = value.partition(":")
-    if not separator or value != tracking_id(application, ResourceKey.of(body)):
+    application, separator, rest = value.partition(":")
+    key = ResourceKey.of(body)
+    # Of a cluster-scoped object the namespace in the id is the application's, which is not known here.
+    stated = rest.split(":")[-1].partition("/")[0]
+    if not separator or value != tracking_id(application, key, "" if key.namespace else stated):
         return None
     return application

@@ -6,6 +6,9 @@ from trueup.domain.application import RetryPolicy
 
 #: Argo CD's defaults for healing the same drift again: at once, then 2, 6, 18, … seconds apart.
 SELF_HEAL = RetryPolicy(limit=-1, duration_seconds=2.0, factor=3.0, duration_seconds_max=300.0)
+#: Above the longest wait, so that a difference that never heals is not fought in bursts: only quiet for
+#: so long makes the next drift a new one.
+SELF_HEAL_COOLDOWN_SECONDS = 330.0
 
 #: Argo CD's for an automated sync that failed, where the Application says nothing of retries.
 AUTOMATED = RetryPolicy(limit=5)

@@ -19,6 +19,7 @@ from trueup.domain.repository import redact_url, split_url
 from trueup.domain.resource import ResourceKey
 
 TOKEN_INFO_NAME = "trueup.dev/token"  # noqa: S105  a fencing token is no secret
+TOKEN_SEPARATOR = "@"  # noqa: S105  nor is what stands behind it
 MESSAGE_CHARS_MAX = 2_000
 CONDITIONS_MAX = 30
 HISTORY_ENTRIES_MAX = 100
@@ -277,23 +278,27 @@ def images_of(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(image for image in named if image))
 
 
-def token_of(status: Mapping[str, Any]) -> Token | None:
-    """The fencing token of the sync that runs or ran last; None where there is none to be read."""
+def token_of(status: Mapping[str, Any], uid: str) -> Token | None:
+    """The fencing token of the sync that runs or ran last; None where there is none to be read.
+
+    One that was left for an object of another uid, as in a status that was restored or copied, is none.
+    """
     operation = as_mapping(as_mapping(status.get("operationState")).get("operation"))
     for entry in as_list(operation.get("info")):
         if as_mapping(entry).get("name") == TOKEN_INFO_NAME:
-            return Token.parse(as_text(entry.get("value")))
+            token, _, holder = as_text(entry.get("value")).partition(TOKEN_SEPARATOR)
+            return Token.parse(token) if holder == uid else None
     return None
 
 
-def with_token(operation: Mapping[str, Any], token: Token) -> dict[str, Any]:
-    """The operation with this fencing token among its `info`, for Argo CD's schema knows no other place."""
+def with_token(operation: Mapping[str, Any], token: Token, uid: str) -> dict[str, Any]:
+    """The operation with this fencing token for this object among its `info`: Argo CD's schema knows no other place."""
     others = [
         entry
         for entry in as_list(operation.get("info"))
         if isinstance(entry, Mapping) and entry.get("name") != TOKEN_INFO_NAME
     ]
-    return {**operation, "info": [*others, {"name": TOKEN_INFO_NAME, "value": str(token)}]}
+    return {**operation, "info": [*others, {"name": TOKEN_INFO_NAME, "value": f"{token}{TOKEN_SEPARATOR}{uid}"}]}
 
 
 def _without_empty(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,9 @@ from trueup.domain.resource import Body, Manifest, ResourceKey, tracked_by
 from trueup.domain.status import Condition, ResourceEntry, images_of
 from trueup.engine.observe import Observed
 
+#: So many comparisons in one piece hold the event loop for a few dozen milliseconds at the most.
+OBJECTS_BETWEEN_PAUSES = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -20,6 +24,8 @@ class Comparison:
 
     #: The application's name, as tracking ids carry it.
     application: str
+    #: The namespace for objects that name none.
+    destination: str
     #: The commit whose tree was rendered.
     revision: str
     manifests: Mapping[ResourceKey, Manifest]
@@ -48,9 +54,26 @@ class Comparison:
     @property
     def sync_status(self) -> SyncStatus:
         """OutOfSync where anything is known to differ; Unknown where nothing is but not all could be read."""
-        if self.leftovers or any(diff.status != "Synced" for diff in self.diffs.values()):
+        if self.leftovers or self.has_changes:
             return "OutOfSync"
         return "Unknown" if self.unreadable else "Synced"
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether a desired object is missing, different, or in the hands of another application."""
+        return bool(self.foreign) or any(diff.status != "Synced" for diff in self.diffs.values())
+
+    @property
+    def foreign(self) -> Mapping[ResourceKey, str]:
+        """Desired objects whose tracking annotation names another application, and which.
+
+        They count as a difference: who delivers them is a part of what Git wants.
+        """
+        return {key: owner for key in self.manifests if (owner := self._other_owner(key))}
+
+    def _other_owner(self, key: ResourceKey) -> str | None:
+        owner = tracked_by(self.live.get(key) or {})
+        return owner if owner != self.application else None
 
     def health_of(self, key: ResourceKey) -> Health | None:
         """The health of one object; None where its kind has none."""
@@ -78,7 +101,8 @@ class Comparison:
         health = self.health_of(key)
         status: SyncStatus = "Unknown"
         if key not in self.unreadable:
-            status = "Synced" if manifest and self.diffs[key].status == "Synced" else "OutOfSync"
+            is_ours = manifest is not None and self._other_owner(key) is None
+            status = "Synced" if is_ours and self.diffs[key].status == "Synced" else "OutOfSync"
         return ResourceEntry(
             key,
             version,
@@ -91,17 +115,13 @@ class Comparison:
     def conditions(self) -> tuple[Condition, ...]:
         """What people should know about this comparison."""
         found = [Condition("ComparisonError", f"{key}: {reason}") for key, reason in sorted(self.unreadable.items())]
-        owners = ((key, tracked_by(self.live.get(key) or {})) for key in self.manifests)
-        return (
-            *found,
-            *(
-                Condition(
-                    "SharedResourceWarning", f"{key} is part of application {owner} too; take it out of one of the two"
-                )
-                for key, owner in owners
-                if owner not in (None, self.application)
-            ),
+        shared = (
+            Condition(
+                "SharedResourceWarning", f"{key} is part of application {owner} too; take it out of one of the two"
+            )
+            for key, owner in self.foreign.items()
         )
+        return (*found, *shared)
 
     def teach(self, redactor: Redactor) -> None:
         """Let the redactor know every secret value on either side."""
@@ -126,12 +146,15 @@ class Comparison:
         return replace(self, live=live, diffs=diffs)
 
 
-def hold_against(application: Application, revision: str, observed: Observed) -> Comparison:
-    """Compare everything that was observed. Pure."""
+async def hold_against(application: Application, revision: str, observed: Observed) -> Comparison:
+    """Compare everything that was observed, giving way to leases and probes between objects."""
     manifests = {manifest.key: manifest for manifest in observed.manifests}
-    diffs = {
-        key: compare(manifest, observed.live[key])
-        for key, manifest in manifests.items()
-        if key not in observed.unreadable
-    }
-    return Comparison(application.id.name, revision, manifests, observed.live, observed.unreadable, diffs)
+    diffs = {}
+    for number, (key, manifest) in enumerate(manifests.items()):
+        if key not in observed.unreadable:
+            diffs[key] = compare(manifest, observed.live[key])
+        if number % OBJECTS_BETWEEN_PAUSES == 0:
+            await asyncio.sleep(0)
+    return Comparison(
+        application.id.name, application.namespace, revision, manifests, observed.live, observed.unreadable, diffs
+    )

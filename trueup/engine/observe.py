@@ -42,7 +42,7 @@ async def observe(
     """
     inventory = tuple(inventory)
     kinds = {(o.group, o.kind) for o in objects} | {(k.group, k.kind) for k in inventory}
-    resources, unknown = await _discover(cluster, kinds)
+    resources, unknown = await _discover(cluster, kinds, in_flight_max=objects_in_flight_max)
     scopes = {kind: resource.namespaced for kind, resource in resources.items()} | _scopes_of_definitions(objects)
     manifests = settle_namespaces(objects, namespaced=scopes, default_namespace=namespace)
     wanted = {m.key: m.version for m in manifests}
@@ -52,8 +52,9 @@ async def observe(
     async def read(key: ResourceKey) -> None:
         reason = unknown.get((key.group, key.kind))
         if reason is not None:
-            # A kind that this very set defines is not there yet, and so its objects are not either.
-            if (key.group, key.kind) in scopes:
+            # A kind that this very set defines is not there yet, and so its objects are not either;
+            # and one that Git no longer wants went with its definition, which took its objects along.
+            if (key.group, key.kind) in scopes or key not in wanted:
                 live[key] = None
             else:
                 unreadable[key] = reason
@@ -69,15 +70,19 @@ async def observe(
 
 
 async def _discover(
-    cluster: Cluster, kinds: Iterable[GroupKind]
+    cluster: Cluster, kinds: Iterable[GroupKind], *, in_flight_max: int
 ) -> tuple[dict[GroupKind, ApiResource], dict[GroupKind, str]]:
     known: dict[GroupKind, ApiResource] = {}
     unknown: dict[GroupKind, str] = {}
-    for group, kind in sorted(kinds):
+
+    async def find(asked: GroupKind) -> None:
         try:
-            known[group, kind] = await cluster.resource(group, kind)
+            known[asked] = await cluster.resource(*asked)
         except UnknownKindError as error:
-            unknown[group, kind] = str(error)
+            unknown[asked] = str(error)
+
+    # Side by side, for those who ask for unknown kinds share one reading of what the server has.
+    await each(sorted(kinds), find, in_flight_max=in_flight_max)
     return known, unknown
 
 

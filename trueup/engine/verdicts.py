@@ -62,7 +62,7 @@ class Verdicts:
                 return
             known = self.get(manifest, live)
             if known is None:
-                known = await _asked(cluster, manifest, diff, comparison.application)
+                known = await _asked(cluster, manifest, diff, comparison)
                 self.put(manifest, live, known)
             diffs[diff.key] = known
 
@@ -71,11 +71,12 @@ class Verdicts:
         return replace(comparison, diffs=diffs)
 
 
-async def _asked(cluster: Cluster, manifest: Manifest, diff: ObjectDiff, application: str) -> ObjectDiff:
+async def _asked(cluster: Cluster, manifest: Manifest, diff: ObjectDiff, comparison: Comparison) -> ObjectDiff:
     key = manifest.key
     try:
         resource = await cluster.resource(key.group, key.kind, manifest.version)
-        applied = await cluster.apply(resource, key.namespace, key.name, tracked(manifest, application), dry_run=True)
+        body = tracked(manifest, comparison.application, comparison.destination)
+        applied = await cluster.apply(resource, key.namespace, key.name, body, dry_run=True)
     except TransientError:
         raise
     except ApiError:
