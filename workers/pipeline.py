@@ -29,7 +29,7 @@ from .sync import sync
 log = structlog.get_logger()
 
 #: Health that may yet become better without anybody's doing.
-UNSETTLED = frozenset({"Progressing", "Missing"})
+UNSETTLED = "Progressing"
 
 
 async def reconcile(worker: Worker, claim: Claim) -> None:
@@ -148,7 +148,7 @@ async def look_again(
     if again is None and elsewhere:
         await worker.queue.enqueue([application_job(application.id, Priority.DRIFT)])
         return
-    if again is None and comparison.health.status in UNSETTLED:
+    if again is None and comparison.health.status == UNSETTLED:
         again = _health_delay(worker, application, utc_now())
     if again is not None:
         tip = "" if elsewhere else comparison.revision
