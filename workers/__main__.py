@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import structlog
 
+from trueup.clients.api_errors import ForbiddenError
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster, ClusterBounds
 from trueup.clients.epoch import ensure_keys_secret
@@ -26,6 +27,7 @@ from trueup.clients.redis import connect
 from trueup.clients.seal import Sealer
 from trueup.clients.transport import TransportBounds
 from trueup.domain.errors import TransientError, TrueupError
+from trueup.domain.lenient import as_mapping, as_text
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.engine import Engine
 from trueup.engine.render.cache import RenderCache
@@ -44,6 +46,7 @@ T = TypeVar("T")
 #: How far the claim loop may fall behind before the process counts as stuck; runs hold it up for no longer.
 TURN_SECONDS_MAX = 10 * CLAIM_WAIT_SECONDS_MAX
 AWAY_SECONDS = 1.0
+KNOWN_HOSTS_CONFIG_MAP = "argocd-ssh-known-hosts-cm"
 #: Well above the longest pause of an informer, so that an API server that is down restarts no worker.
 CONTACT_SECONDS_MAX = 600.0
 
@@ -87,6 +90,17 @@ class Parts:
     openings: Openings
 
 
+async def ssh_known_hosts(cluster: Cluster, namespace: str) -> str:
+    """The SSH hosts that Argo CD users trust, read once at the start; beside them the system's own count."""
+    resource = await cluster.resource("", "ConfigMap")
+    try:
+        found = await cluster.get(resource, namespace, KNOWN_HOSTS_CONFIG_MAP)
+    except ForbiddenError as error:
+        log.warning("no SSH hosts beside the system's own are known", reason=str(error))
+        return ""
+    return as_text(as_mapping((found or {}).get("data")).get("ssh_known_hosts"))
+
+
 @asynccontextmanager
 async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Parts]:
     """A worker with everything at hand; its parts do not run yet."""
@@ -106,8 +120,11 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
                 queue_jobs_max=settings.queue_jobs_max,
             ),
         )
+        known_hosts = await patiently(lambda: ssh_known_hosts(cluster, settings.namespace))
         mirrors = await stack.enter_async_context(
-            MirrorPool(settings.data_dir, schemes=settings.schemes, bounds=git_bounds(settings))
+            MirrorPool(
+                settings.data_dir, schemes=settings.schemes, known_hosts=known_hosts, bounds=git_bounds(settings)
+            )
         )
         resource = await patiently(lambda: cluster.resource("argoproj.io", "Application"))
         secret = await patiently(lambda: cluster.resource("", "Secret"))
