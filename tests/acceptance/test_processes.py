@@ -169,6 +169,10 @@ async def _standalone(trueup: Installation, env: dict[str, str]) -> None:
     second = await repository.push({"app/one.yaml": config_map("one", at="noon")})
     assert await trueup.webhook(repository.url) == 202
     await trueup.until("harbour", is_synced(second), "synced at the second commit")
+    addresses = trueup.addresses("standalone")
+    assert addresses["pid"] == child.pid
+    for name in ("listen", "ops_listen", "worker_ops_listen"):
+        assert addresses[name].startswith("127.0.0.1:")
     everybody = family(child.pid)
     os.kill(child.pid, signal.SIGINT)
     assert await child.wait() == 0

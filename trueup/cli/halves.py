@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from trueup.clients.ops_server import write_addresses
 from trueup.clients.process import Child, spawn
 from trueup.domain.errors import StalledError
 from trueup.settings import Settings, read_settings
@@ -29,6 +30,7 @@ LOG_TAIL_BYTES_MAX = 2_000
 #: Above `shutdown_seconds_max`, so that a worker can finish before it is killed.
 GRACE_SECONDS = 30.0
 POLL_SECONDS = 0.02
+STANDALONE = "standalone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,11 @@ async def running(name: str, *arguments: str, env: Mapping[str, str], log: Path 
         await child.terminate(grace_seconds=GRACE_SECONDS)
 
 
-async def ready(half: Half, data_dir: Path) -> Mapping[str, Any]:
-    """The bound addresses, from the file that the half writes once it is ready."""
+async def ready(half: Half, data_dir: Path, *, seconds_max: float | None = START_SECONDS_MAX) -> Mapping[str, Any]:
+    """The bound addresses, from the file that the half writes once it is ready; without a bound for ever."""
     file = data_dir / f"{half.name}.json"
     try:
-        async with asyncio.timeout(START_SECONDS_MAX):
+        async with asyncio.timeout(seconds_max):
             while half.child.returncode is None:
                 with contextlib.suppress(FileNotFoundError):
                     found: dict[str, Any] = orjson.loads(file.read_bytes())
@@ -75,7 +77,7 @@ async def ready(half: Half, data_dir: Path) -> Mapping[str, Any]:
                         return found
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
-        raise StalledError(f"the {half.name} was not ready within {START_SECONDS_MAX:.0f} s") from None
+        raise StalledError(f"the {half.name} was not ready within {seconds_max:.0f} s") from None
     raise half.ended(" before it was ready")
 
 
@@ -144,4 +146,17 @@ async def run_standalone() -> None:
             valkey = await stack.enter_async_context(valkey_server(settings.data_dir / "valkey"))
             env["TRUEUP_REDIS_URL"] = valkey.url
         halves = [await stack.enter_async_context(running(name, env=env)) for name in ("service", "worker")]
-        await until_one_ends(halves)
+        announcing = asyncio.create_task(_announce(halves, settings.data_dir))
+        try:
+            await until_one_ends(halves)
+        finally:
+            announcing.cancel()
+            await asyncio.gather(announcing, return_exceptions=True)
+            (settings.data_dir / f"{STANDALONE}.json").unlink(missing_ok=True)
+
+
+async def _announce(halves: list[Half], data_dir: Path) -> None:
+    """Say where all of it listens, once both halves are ready."""
+    service, worker = [await ready(half, data_dir, seconds_max=None) for half in halves]
+    addresses = {name: str(service[name]) for name in ("listen", "ops_listen")}
+    write_addresses(data_dir, STANDALONE, {**addresses, "worker_ops_listen": str(worker["ops_listen"])})
