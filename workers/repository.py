@@ -167,7 +167,7 @@ def _is_unsettled(app: Application) -> bool:
     """Whether another look at the cluster was due, which nobody may remember: that waits in Redis alone."""
     health = as_mapping(app.status.get("health")).get("status")
     drifted = as_mapping(app.status.get("sync")).get("status") == "OutOfSync" and app.automated is not None
-    return drifted or health in UNSETTLED
+    return drifted or health == UNSETTLED
 
 
 def _asked_for(claim: Claim, followers: Sequence[Application]) -> list[ApplicationId]:
