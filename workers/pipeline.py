@@ -123,7 +123,7 @@ async def compare(run: Run, application: Application) -> Comparison:
     checkout = await engine.checkout(application, tip=tip, revision=revision)
     rendered = await engine.render(application, checkout)
     observed = await engine.observe(application, rendered)
-    comparison = await hold_against(application, checkout.revision, observed)
+    comparison = await engine.without_defaults(await hold_against(application, checkout.revision, observed))
     comparison.teach(run.redactor)
     return comparison
 

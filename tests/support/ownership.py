@@ -13,7 +13,7 @@ from tests.support.sandbox import SandboxFacts
 from trueup.clients.api_errors import ConflictError
 from trueup.clients.cluster import Cluster
 from trueup.domain.clientside import client_side_patch
-from trueup.domain.diff import ObjectDiff, compare
+from trueup.domain.diff import ObjectDiff, compare, settle_with
 from trueup.domain.managedfields import transfer_ownership
 from trueup.domain.plan import tracked
 from trueup.domain.resource import Manifest, ResourceKey, split_api_version
@@ -67,7 +67,9 @@ class Hands:
         return live
 
     async def compare(self, manifest: Manifest) -> ObjectDiff:
-        return compare(manifest, await self.live(manifest))
+        """As a refresh does: of what may be a default the API server has the last word."""
+        diff = compare(manifest, await self.live(manifest))
+        return settle_with(diff, await self.apply(manifest, dry_run=True)) if diff.is_presumed else diff
 
     async def apply(self, manifest: Manifest, *, manager: str = "trueup", dry_run: bool = False) -> dict[str, Any]:
         """A forced server-side apply, tracking included where Trueup does it."""

@@ -14,9 +14,9 @@ from typing import Any, Literal
 from trueup.domain.extras import extra_paths
 from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Segment, check_depth, find, pointer, show
 from trueup.domain.listkeys import ListType, item_of, pair_items
-from trueup.domain.listtypes import is_delivered, is_edited, list_type
+from trueup.domain.listtypes import is_delivered, is_edited, is_whole_map, list_type
 from trueup.domain.managedfields import NOWHERE, Cursor, FieldOwner, root
-from trueup.domain.normalize import same_json, same_scalar, says_nothing, wanted
+from trueup.domain.normalize import is_default, same_json, same_scalar, says_nothing, wanted
 from trueup.domain.resource import Body, Manifest, ResourceKey
 from trueup.domain.standins import Sides, stand_ins
 from trueup.domain.unions import usurpers
@@ -53,6 +53,11 @@ class ObjectDiff:
     status: ObjectStatus
     #: In the order of the manifest, what is extra last. Empty for a missing object.
     changes: tuple[Change, ...] = ()
+
+    @property
+    def is_presumed(self) -> bool:
+        """Whether all that was found may be defaults, which only the API server can tell from what Git dropped."""
+        return bool(self.changes) and all(change.kind == "extra" and change.removes is None for change in self.changes)
 
 
 def compare(desired: Manifest, live: Body | None) -> ObjectDiff:
@@ -107,6 +112,8 @@ class _Comparison:
         self.delivered = is_delivered(live)
         #: Whether the walk is inside a stand-in, every part of which belongs to the one who edited it.
         self.standing_in = False
+        #: Whether the walk is inside a value that an apply replaces as a whole, whoever owns it.
+        self.whole = False
         self.path: list[Segment] = []
         self.changes: list[Change] = []
 
@@ -124,6 +131,8 @@ class _Comparison:
 
     def mapping(self, desired: Mapping[str, Any], live: Mapping[str, Any], cursor: Cursor, *, exact: bool) -> None:
         exact = exact or self.is_edited(live, cursor)
+        outside, self.whole = self.whole, self.whole or self.is_whole_map(desired, live, cursor)
+        whole = self.whole
         for name, value in desired.items():
             if value is None:
                 continue
@@ -132,13 +141,20 @@ class _Comparison:
                 self.value(name, value, below, cursor.field(name), exact=exact)
             elif not says_nothing(value, name, self.key):
                 self.at(name, "missing", value, None, NOWHERE)
-        if exact:
-            for name, value in live.items():
-                if value is not None and desired.get(name) is None:
-                    self.at(name, "extra", None, value, cursor)
+        self.whole = outside
+        if exact or whole:
+            self.beyond(desired, live, cursor, exact=exact)
         elif not live.keys() <= desired.keys():
             for name in usurpers(self.key, tuple(self.path), desired, live):
                 self.at(name, "extra", None, live[name], cursor.field(name), removes=(*self.path, name))
+
+    def beyond(self, desired: Mapping[str, Any], live: Mapping[str, Any], cursor: Cursor, *, exact: bool) -> None:
+        """Note what a map that is applied as a whole has beyond what is desired; unless `exact`, no known default."""
+        for name, value in live.items():
+            if value is None or desired.get(name) is not None:
+                continue
+            if exact or not is_default(value, name, self.key):
+                self.at(name, "extra", None, value, cursor)
 
     def listing(self, desired: list[Any], live: list[Any], cursor: Cursor, *, exact: bool) -> None:
         kind = list_type(self.key, tuple(self.path), cursor)
@@ -154,8 +170,10 @@ class _Comparison:
             self.note("changed", desired, live, cursor)
             return
         exact = exact or self.is_edited(live, cursor)
+        outside, self.whole = self.whole, self.whole or (cursor.is_whole and not self.standing_in)
         for index, (one, other) in enumerate(zip(desired, live, strict=True)):
             self.value(index, one, other, cursor, exact=exact)
+        self.whole = outside
 
     def keyed(self, desired: list[Any], live: list[Any], kind: ListType, cursor: Cursor) -> bool:
         """Compare member by member; false where the keys cannot tell the members apart."""
@@ -203,6 +221,11 @@ class _Comparison:
         self.mapping(rest, live, cursor, exact=False)
         self.standing_in = outside
         self.path.pop()
+
+    def is_whole_map(self, desired: Mapping[str, Any], live: Mapping[str, Any], cursor: Cursor) -> bool:
+        """Whether an apply replaces this map as a whole. Of one that was asked for empty nobody can tell."""
+        at_field = bool(self.path) and isinstance(self.path[-1], str)
+        return at_field and bool(desired) and is_whole_map(tuple(self.path), live, cursor)
 
     def is_edited(self, live: Any, cursor: Cursor) -> bool:
         """Whether what desired lacks here is somebody's edit, and no default."""

@@ -93,6 +93,18 @@ _ZEROS = frozenset(
         "unschedulable",
     }
 )
+#: What the API server fills into members of lists, and into maps, that are applied as a whole.
+_DEFAULTS: Mapping[str, Any] = {
+    "apiGroup": "rbac.authorization.k8s.io",
+    "apiVersion": "v1",
+    "divisor": "0",
+    "expirationSeconds": 3600,
+    "kind": "PersistentVolumeClaim",
+    "protocol": "TCP",
+    "scope": "*",
+    "status": {"phase": "Pending"},
+    "volumeMode": "Filesystem",
+}
 #: Strings where the empty one says something else than none.
 _EMPTY_STRINGS_MEANT = frozenset({"storageClassName"})
 
@@ -147,6 +159,13 @@ def says_nothing(value: Any, name: object, key: ResourceKey) -> bool:
     if value == "":
         return name not in _EMPTY_STRINGS_MEANT
     return not value and name in _ZEROS
+
+
+def is_default(live: Any, name: object, key: ResourceKey) -> bool:
+    """Whether a live value that nobody asked for is surely the API server's own."""
+    return says_nothing(live, name, key) or (
+        is_builtin(key.group) and isinstance(name, str) and name in _DEFAULTS and same_json(live, _DEFAULTS[name])
+    )
 
 
 def same_scalar(desired: Any, live: Any, path: Path, key: ResourceKey) -> bool:

@@ -82,6 +82,11 @@ class Engine:
             objects_in_flight_max=self.settings.objects_in_flight_max,
         )
 
+    async def without_defaults(self, comparison: Comparison) -> Comparison:
+        """The comparison where what Git may have dropped from a whole value is told from what was filled in."""
+        in_flight_max = self.settings.objects_in_flight_max
+        return await self.verdicts.judged(self.cluster, comparison, presumed_only=True, in_flight_max=in_flight_max)
+
     async def judged(self, comparison: Comparison) -> Comparison:
         """The comparison without what is only the API server's own rewriting of the manifests."""
         return await self.verdicts.judged(self.cluster, comparison, in_flight_max=self.settings.objects_in_flight_max)

@@ -48,11 +48,14 @@ class Verdicts:
             if live is not None:
                 self.put(comparison.manifests[key], live, diff)
 
-    async def judged(self, cluster: Cluster, comparison: Comparison, *, in_flight_max: int) -> Comparison:
+    async def judged(
+        self, cluster: Cluster, comparison: Comparison, *, presumed_only: bool = False, in_flight_max: int
+    ) -> Comparison:
         """The comparison without differences that are only the API server's own rewriting.
 
-        One dry-run apply for each object that differs and was not asked about before. What the API
-        server refuses stays different. Raises TransientError where it is away.
+        One dry-run apply for each object that differs and was not asked about before; with
+        `presumed_only` for those alone where nothing but defaults may differ. What the API server
+        refuses stays different. Raises TransientError where it is away.
         """
         diffs = dict(comparison.diffs)
 
@@ -66,7 +69,11 @@ class Verdicts:
                 self.put(manifest, live, known)
             diffs[diff.key] = known
 
-        doubtful = [d for d in comparison.diffs.values() if any(change.removes is None for change in d.changes)]
+        doubtful = [
+            diff
+            for diff in comparison.diffs.values()
+            if diff.is_presumed or (not presumed_only and any(change.removes is None for change in diff.changes))
+        ]
         await each(doubtful, judge, in_flight_max=in_flight_max)
         return replace(comparison, diffs=diffs)
 
