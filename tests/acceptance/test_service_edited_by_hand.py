@@ -76,15 +76,16 @@ async def deliver(running: Installation, name: str, manifest: str) -> str:
     return revision
 
 
-@pytest.mark.parametrize("owned_by", ["trueup", "kubectl"])
 @pytest.mark.parametrize(
-    ("kind", "script", "path", "found", "wanted"),
+    ("owned_by", "kind", "script", "path", "found", "wanted"),
     [
-        ("named", r"s/port: 80$/port: 81/", "spec.ports[name=http].port", "81", "80"),
-        ("named", r"s/port: 9090$/port: 9091/g", "spec.ports[name=metrics].port", "9091", "9090"),
-        ("named", r"s/name: http$/name: web/", "spec.ports[port=80,protocol=TCP].name", '"web"', '"http"'),
-        ("unnamed", r"s/port: 80$/port: 81/", "spec.ports[port=81,protocol=TCP].port", "81", "80"),
-        ("both protocols", r"0,/port: 53$/s//port: 54/", "spec.ports[name=dns].port", "54", "53"),
+        ("trueup", "named", r"s/port: 80$/port: 81/", "spec.ports[name=http].port", "81", "80"),
+        ("kubectl", "named", r"s/port: 80$/port: 81/", "spec.ports[name=http].port", "81", "80"),
+        ("trueup", "named", r"s/port: 9090$/port: 9091/g", "spec.ports[name=metrics].port", "9091", "9090"),
+        ("trueup", "named", r"s/name: http$/name: web/", "spec.ports[port=80,protocol=TCP].name", '"web"', '"http"'),
+        ("trueup", "unnamed", r"s/port: 80$/port: 81/", "spec.ports[port=81,protocol=TCP].port", "81", "80"),
+        ("kubectl", "unnamed", r"s/port: 80$/port: 81/", "spec.ports[port=81,protocol=TCP].port", "81", "80"),
+        ("trueup", "both protocols", r"0,/port: 53$/s//port: 54/", "spec.ports[name=dns].port", "54", "53"),
     ],
 )
 async def test_the_edited_port_is_shown_and_brought_back(
