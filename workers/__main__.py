@@ -120,12 +120,11 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
                 queue_jobs_max=settings.queue_jobs_max,
             ),
         )
-        known_hosts = await patiently(lambda: ssh_known_hosts(cluster, settings.namespace))
+        # What is missing on this machine ends the start before anybody is waited for.
         mirrors = await stack.enter_async_context(
-            MirrorPool(
-                settings.data_dir, schemes=settings.schemes, known_hosts=known_hosts, bounds=git_bounds(settings)
-            )
+            MirrorPool(settings.data_dir, schemes=settings.schemes, bounds=git_bounds(settings))
         )
+        mirrors.trust(await patiently(lambda: ssh_known_hosts(cluster, settings.namespace)))
         resource = await patiently(lambda: cluster.resource("argoproj.io", "Application"))
         secret = await patiently(lambda: cluster.resource("", "Secret"))
         sealer = Sealer(await patiently(lambda: ensure_keys_secret(cluster, settings.namespace)))

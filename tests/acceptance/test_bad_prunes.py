@@ -140,7 +140,8 @@ async def test_two_applications_that_want_one_object_do_not_fight_over_it(runnin
             "two/own.yaml": config_map(fresh("own")),
         }
     )
-    healing = {"automated": {"prune": True, "selfHeal": True, "allowEmpty": True}}
+    retry = {"limit": 1, "backoff": {"duration": "1s"}}
+    healing = {"automated": {"prune": True, "selfHeal": True, "allowEmpty": True}, "retry": retry}
     await running.apply(first_name, repository.url, path="one", syncPolicy=healing)
     await healed(running, first_name, revision)
     await running.apply(second_name, repository.url, path="two", syncPolicy=healing)

@@ -86,7 +86,7 @@ async def test_of_a_secret_only_that_it_differs_is_shown(running: Installation, 
 
 async def test_what_cannot_be_compared_is_2_and_says_why(running: Installation, harbour: Repo) -> None:
     assert refused(await running.trueup("app", "diff", "harbour", "--revision", "nonsense"), code=2) == (
-        f"repository {harbour.url} has no branch or tag nonsense"
+        f"repository {harbour.url} has no branch or tag nonsense; push it, or correct spec.source.targetRevision"
     )
     assert "there is no Application nope" in refused(await running.trueup("app", "diff", "nope"), code=2)
     await harbour.push({"app/broken.yaml": 'data: {a: "b\n'}, branch="broken")

@@ -111,7 +111,8 @@ async def test_a_sync_that_fails_ends_so_and_says_why(running: Installation, har
 
 async def test_several_are_synced_by_name_or_label(running: Installation, harbour: Repo) -> None:
     await running.patch("harbour", {"metadata": {"labels": {"team": "sea"}}})
-    await running.apply("pier", harbour.url)
+    await harbour.push({"pier/one.yaml": config_map("pier-one", at="dawn")})
+    await running.apply("pier", harbour.url, path="pier")
     words = said(await running.trueup("app", "sync", "pier", f"{running.namespace}/pier", "-l", "team=sea"))
     assert [line.split(":")[0] for line in words.splitlines() if " at " in line] == [
         f"{running.namespace}/pier",

@@ -28,7 +28,7 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.epoch import bump_epoch, read_epoch
 from trueup.clients.queue import Queue
-from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, Priority
+from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, Priority, Scope
 from trueup.sandbox.ports import free_port
 
 __all__ = ["service"]
@@ -154,9 +154,10 @@ async def test_sweep_comes_again_at_intervals(
     async with running_service(settings, cluster) as running:
         first = await running.job(REPO_KEY)
         assert not first.scope.is_everything
+        pending = EVERY_FOLLOWER_BY_CONTENT.union(Scope(frozenset({f"{namespace}/shop"})))
         for _ in range(2):
             job = await running.job(REPO_KEY)
-        assert (job.priority, job.scope) == (Priority.SWEEP, EVERY_FOLLOWER_BY_CONTENT)
+            assert (job.priority, job.scope) == (Priority.SWEEP, pending)
 
 
 async def test_redis_that_may_evict_jobs_is_not_used(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,12 +36,11 @@ class MirrorPool:
         data_dir: Path,
         *,
         schemes: Collection[str] = (),
-        known_hosts: str = "",
         bounds: GitBounds | None = None,
         reading_max: int = READING_MIRRORS_MAX,
     ) -> None:
         self._data_dir = data_dir
-        self._git = Git(data_dir / "empty", bounds or GitBounds(), frozenset(schemes), known_hosts)
+        self._git = Git(data_dir / "empty", bounds or GitBounds(), frozenset(schemes))
         self._reading_max = reading_max
         self._mirrors: OrderedDict[str, Mirror] = OrderedDict()
 
@@ -54,6 +53,10 @@ class MirrorPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def trust(self, known_hosts: str) -> None:
+        """Trust these SSH hosts (lines of an OpenSSH known_hosts file) too, for mirrors asked for from now on."""
+        self._git = replace(self._git, known_hosts=known_hosts)
 
     async def mirror(self, url: str) -> Mirror:
         """The mirror of this repository. Raises InvalidSpecError for a URL that is not handed to git."""
