@@ -4,6 +4,8 @@
 SHELL := /bin/sh
 PYTHON ?= $(shell sh scripts/find-python)
 VENV := .venv
+# Each has a control plane of its own (about 0.5 GB).
+TEST_PROCESSES ?= 2
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -26,7 +28,7 @@ demo: setup ## The main job, on real parts, before your eyes
 	@$(BIN)/trueup demo
 
 test: controlplane ## Every test, on real parts
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: setup ## Style, types, import direction, size budget, the wheel, the Dockerfile
 	@sh scripts/check "$(BIN)"

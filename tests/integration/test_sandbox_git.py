@@ -156,4 +156,4 @@ async def test_a_client_that_goes_away_leaves_no_process(server: GitServer, tmp_
     )
     assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
     writer.transport.abort()
-    await wait_until(lambda: not children_of(os.getpid(), "git"), 10, "the end of git http-backend")
+    await wait_until(lambda: not children_of(os.getpid(), "git"), 30, "the end of git http-backend")
