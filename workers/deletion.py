@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -30,13 +31,15 @@ REFUSED_FINALIZERS = frozenset({"pre-delete-finalizer.argocd.argoproj.io", "post
 async def delete(run: Run, application: Application) -> None:
     """Prune what the application owns, and let it go once that is gone. Without the finalizer nothing is pruned.
 
-    Raises StalledError, with a DeletionError condition, where an object cannot be read or deleted.
+    Raises StalledError, with a DeletionError condition, where an object cannot be read or deleted,
+    and where a finalizer asks for what is not supported yet.
     """
     worker = run.worker
     ours = [name for name in application.finalizers if name.partition("/")[0] == RESOURCES_FINALIZER]
-    if not ours:
-        return
     try:
+        _refuse(application)
+        if not ours:
+            return
         left = await _prune(worker, application, ours[0].partition("/")[2])
     except (StalledError, TransientError) as error:
         await record.write(run, application, _with_condition(application, str(error)))
@@ -66,12 +69,15 @@ async def _wait(run: Run, application: Application, left: list[ResourceKey]) -> 
     await run.worker.queue.enqueue([application_job(application.id, Priority.DRIFT, delay_seconds=delay)])
 
 
-async def _prune(worker: Worker, application: Application, policy: str) -> list[ResourceKey]:
-    """Delete what is tracked; the keys of what is still there."""
+def _refuse(application: Application) -> None:
     if refused := REFUSED_FINALIZERS.intersection(name.partition("/")[0] for name in application.finalizers):
         raise StalledError(
             f"the finalizer {min(refused)} runs hooks, which are not supported yet; remove it from the Application"
         )
+
+
+async def _prune(worker: Worker, application: Application, policy: str) -> list[ResourceKey]:
+    """Delete what is tracked, kind by kind in reverse order; the keys of what is still there."""
     cluster = worker.engine.cluster
     if not application.is_home_cluster:
         raise StalledError("only the home cluster is supported yet; remove the finalizer to let the Application go")
@@ -81,13 +87,16 @@ async def _prune(worker: Worker, application: Application, policy: str) -> list[
     )
     if observed.unreadable:
         key, reason = min(observed.unreadable.items())
-        raise StalledError(f"{key} cannot be read, so it is not known what to delete: {reason}")
+        raise StalledError(
+            f"{key} cannot be read, so it is not known what to delete: {reason}; see to that, or remove the "
+            f"finalizer to let the Application go and keep its objects"
+        )
     ours: list[tuple[ResourceKey, Body]] = [
         (key, body)
         for key, body in observed.live.items()
         if body is not None and tracked_by(body) == application.id.name and object_options(body).delete
     ]
-    # In reverse order of kinds, all but what is on its way already.
+    # All but what is on its way already.
     pending = sorted(
         (item for item in ours if not item[1]["metadata"].get("deletionTimestamp")),
         key=lambda item: apply_order(item[0]),
@@ -100,5 +109,6 @@ async def _prune(worker: Worker, application: Application, policy: str) -> list[
         propagation = PROPAGATION[policy if policy in PROPAGATION else "foreground"]
         await cluster.delete(resource, key.namespace, key.name, uid=body["metadata"]["uid"], propagation=propagation)
 
-    await each(pending, one, in_flight_max=in_flight)
+    for _, of_one_kind in groupby(pending, key=lambda item: apply_order(item[0])[0]):
+        await each(of_one_kind, one, in_flight_max=in_flight)
     return sorted(key for key, _ in ours)
