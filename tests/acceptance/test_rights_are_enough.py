@@ -1,36 +1,115 @@
-"""The accounts of deploy/base, with just the rights that are granted there, do the main job."""
+"""The accounts of deploy/base, with just the rights that are granted there, do all that is to be done, and use each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import yaml
+from redis.asyncio import Redis
 
+from tests.support.api_proxy import proxy_to
 from tests.support.kubectl import kubectl
-from tests.support.product import AUTOMATED, Installation, config_map, is_synced
+from tests.support.product import AUTOMATED, SECRET, Installation, config_map, is_synced, kubeconfig
 from tests.support.sandbox import SandboxFacts
+from tests.support.tcp_proxy import FaultyProxy, Seen
+from tests.support.wait import wait_until
 
 BASE = Path(__file__).parents[2] / "deploy" / "base"
 RIGHTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+HALVES = ("service", "worker")
 
 
-async def test_a_push_becomes_synced_under_the_rights_of_the_deployment(
+@dataclass(frozen=True)
+class Right:
+    group: str
+    resource: str
+    verb: str
+    #: Empty for a right on every name.
+    name: str = ""
+
+
+def granted(role: dict[str, Any]) -> Iterator[Right]:
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                for verb in rule["verbs"]:
+                    for name in rule.get("resourceNames", [""]):
+                        yield Right(group, resource, verb, name)
+
+
+def used(seen: Seen) -> tuple[str, Right] | None:
+    """The namespace of a request for objects, and the right it took."""
+    url = urlsplit(seen.target)
+    parts = url.path.strip("/").split("/")
+    parts, group = (parts[2:], "") if parts[0] == "api" else (parts[3:], parts[1] if len(parts) > 1 else "")
+    namespace = ""
+    if len(parts) > 2 and parts[0] == "namespaces":
+        namespace, parts = parts[1], parts[2:]
+    if not parts:
+        return None
+    query = parse_qs(url.query)
+    name = parts[1] if len(parts) > 1 else ""
+    verbs = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
+    verb = verbs.get(seen.method) or ("watch" if "watch" in query else "get" if name else "list")
+    if not name:
+        name = query.get("fieldSelector", [""])[0].removeprefix("metadata.name=")
+    return namespace, Right(group, parts[0], verb, name)
+
+
+def is_used(right: Right, all_used: set[Right]) -> bool:
+    return any(
+        (right.group in ("*", one.group))
+        and right.resource in ("*", one.resource)
+        and right.verb == one.verb
+        and right.name in ("", one.name)
+        for one in all_used
+    )
+
+
+async def test_a_push_becomes_synced_under_exactly_the_rights_of_the_deployment(
     trueup: Installation, sandbox: SandboxFacts, tmp_path: Path
 ) -> None:
     admin = sandbox.kubeconfig
-    made = yaml.safe_load_all(await kubectl(admin, "kustomize", str(BASE)))
+    made = list(yaml.safe_load_all(await kubectl(admin, "kustomize", str(BASE))))
     rights = [_placed(body, trueup.namespace) for body in made if body["kind"] in RIGHTS]
     await kubectl(admin, "apply", "-f", "-", stdin=yaml.safe_dump_all(rights))
-    accounts = {}
-    for half in ("service", "worker"):
-        token = await kubectl(admin, "create", "token", f"trueup-{half}", "-n", trueup.namespace)
-        accounts[half] = _kubeconfig(tmp_path / f"kubeconfig-{half}", sandbox, token.strip())
+    proxies: dict[str, FaultyProxy] = {}
+    async with AsyncExitStack() as stack:
+        for half in HALVES:
+            proxies[half] = await stack.enter_async_context(proxy_to(sandbox))
+            token = await kubectl(admin, "create", "token", f"trueup-{half}", "-n", trueup.namespace)
+            path = kubeconfig(tmp_path / f"kubeconfig-{half}", proxies[half].url, token.strip())
+            await trueup.start(half, KUBECONFIG=str(path))
+        await _live_a_life(trueup, admin)
+        for half in HALVES:
+            assert " 403" not in trueup.log(half).read_text(), "nothing was forbidden on the way"
+            metrics = await trueup.metrics(half)
+            assert metrics.total("trueup_kubernetes_requests_total", code="403") == 0
+        await trueup.stop()
+    await kubectl(admin, "delete", "clusterrole,clusterrolebinding", f"trueup-deliver-{trueup.namespace}")
+
+    roles = {body["metadata"]["name"]: body for body in made if body["kind"] in ("Role", "ClusterRole")}
+    unused = {
+        (half, right.group, right.resource, right.verb)
+        for half in HALVES
+        for right in granted(roles[f"trueup-{half}"])
+        if not is_used(right, _rights(proxies[half], trueup.namespace))
+    }
+    assert not unused
+    delivering = _rights(proxies["worker"], *(f"{trueup.delivered_to}-made", ""))
+    assert all(is_used(right, delivering) for right in granted(roles["trueup-deliver"]))
+
+
+async def _live_a_life(trueup: Installation, admin: Path) -> None:
+    """All that the two halves do: keys and epoch, a first sync, a push with a prune, an edit, a deletion."""
     repository = await trueup.repository()
     first = await repository.push({"app/one.yaml": config_map("one", at="first"), "app/two.yaml": config_map("two")})
-    for half in ("service", "worker"):
-        await trueup.start(half, KUBECONFIG=str(accounts[half]))
     namespace = f"{trueup.delivered_to}-made"
     await trueup.apply(
         "harbour",
@@ -38,34 +117,44 @@ async def test_a_push_becomes_synced_under_the_rights_of_the_deployment(
         destination={"server": "https://kubernetes.default.svc", "namespace": namespace},
         syncPolicy={**AUTOMATED, "syncOptions": ["CreateNamespace=true"]},
     )
+    await trueup.patch("harbour", {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})
     await trueup.until("harbour", is_synced(first), "synced")
     second = await repository.push({"app/one.yaml": config_map("one", at="second"), "app/two.yaml": None})
     assert await trueup.webhook(repository.url) == 202
     raw = await trueup.until("harbour", is_synced(second), "synced, one object changed and one pruned")
     results = {r["name"]: r["status"] for r in raw["status"]["operationState"]["syncResult"]["resources"]}
     assert results == {"one": "Synced", "two": "Pruned"}
-    for half in ("service", "worker"):
-        assert "cannot" not in trueup.log(half).read_text(), "nothing was forbidden on the way"
+    # Redis is lost: the epoch of the Lease is raised.
+    async with Redis.from_url(trueup.redis_url) as redis:
+        assert await redis.flushall()
+    third = await repository.push({"app/one.yaml": config_map("one", at="third")})
+    await trueup.until("harbour", is_synced(third), "synced in a new epoch")
+    # The webhook's secret changes: the watch sees it.
+    secret = orjson.dumps({"stringData": {"webhook.github.secret": "another"}}).decode()
+    await kubectl(admin, "patch", "secret", "argocd-secret", "-n", trueup.namespace, "-p", secret)
+
+    async def answers_to(key: bytes) -> bool:
+        return await trueup.webhook(repository.url, secret=key) == 202
+
+    await wait_until(lambda: answers_to(b"another"), 30, "the new secret counts")
+    assert not await answers_to(SECRET)
+    uid = raw["metadata"]["uid"]
+    applications = await trueup.cluster.resource("argoproj.io", "Application")
+    await trueup.cluster.delete(applications, trueup.namespace, "harbour", uid=uid)
+
+    async def gone() -> bool:
+        return await trueup.application("harbour") is None
+
+    await wait_until(gone, 60, "the application and what it owned are gone")
     await kubectl(admin, "delete", "namespace", namespace, "--wait=false")
-    await kubectl(admin, "delete", "clusterrole,clusterrolebinding", f"trueup-deliver-{trueup.namespace}")
+
+
+def _rights(proxy: FaultyProxy, *namespaces: str) -> set[Right]:
+    found = (used(seen) for seen in proxy.requests)
+    return {one[1] for one in found if one is not None and one[0] in namespaces}
 
 
 def _placed(body: dict[str, Any], namespace: str) -> dict[str, Any]:
     """The object in this installation's namespace; what is cluster-scoped gets a name of its own."""
     text = orjson.dumps(body).decode().replace('"namespace":"argocd"', f'"namespace":"{namespace}"')
     return dict(orjson.loads(text.replace('"trueup-deliver"', f'"trueup-deliver-{namespace}"')))
-
-
-def _kubeconfig(path: Path, sandbox: SandboxFacts, token: str) -> Path:
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {"name": "it", "cluster": {"server": sandbox.server, "certificate-authority-data": sandbox.ca_data}}
-        ],
-        "users": [{"name": "it", "user": {"token": token}}],
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        "current-context": "it",
-    }
-    path.write_bytes(orjson.dumps(content))
-    return path

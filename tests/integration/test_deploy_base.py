@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,25 @@ async def test_the_service_may_not_touch_what_is_delivered(kubeconfig: Path) -> 
     (role,) = [body for body in made if body["kind"] == "Role" and body["metadata"]["name"] == "trueup-service"]
     granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
     assert granted == {
-        *(("applications", verb) for verb in ("get", "list", "watch")),
-        *(("secrets", verb) for verb in ("get", "list", "watch")),
+        *(("applications", verb) for verb in ("list", "watch")),
+        *(("secrets", verb) for verb in ("list", "watch")),
         *(("leases", verb) for verb in ("create", "get", "patch")),
     }
+
+
+async def test_taking_it_away_takes_nothing_else_along(kubeconfig: Path) -> None:
+    kinds = {body["kind"] for body in await objects(kubeconfig)}
+    assert not kinds & {"Namespace", "CustomResourceDefinition", "Application", "AppProject"}
+
+
+async def test_an_overlay_moves_all_of_it_to_another_namespace(kubeconfig: Path, tmp_path: Path) -> None:
+    shutil.copytree(DEPLOY / "base", tmp_path / "base")
+    (tmp_path / "elsewhere").mkdir()
+    overlay = {"namespace": "elsewhere", "resources": ["../base"]}
+    (tmp_path / "elsewhere" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    made = list(yaml.safe_load_all(await kubectl(kubeconfig, "kustomize", str(tmp_path / "elsewhere"))))
+    for body in made:
+        if not body["kind"].startswith("Cluster"):
+            assert body["metadata"]["namespace"] == "elsewhere"
+        for subject in body.get("subjects", ()):
+            assert subject["namespace"] == "elsewhere"
