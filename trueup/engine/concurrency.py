@@ -21,10 +21,15 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, in_f
         async with slots:
             await work(item)
 
-    try:
+    async def every_one() -> None:
         async with asyncio.TaskGroup() as group:
             for item in items:
                 group.create_task(one(item))
+
+    try:
+        # In a task of its own: until Python 3.13 a group that is left while one of its tasks fails keeps
+        # the task that waits for it marked as cancelled, and whoever asks later takes that for a stop.
+        await asyncio.create_task(every_one())
     except BaseExceptionGroup as errors:
         raise _first(errors) from errors
 
