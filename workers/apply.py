@@ -9,6 +9,7 @@ from typing import Any, Literal
 from trueup.clients.api_errors import ApiError, ConflictError, UnknownKindError
 from trueup.clients.cluster import Cluster, Propagation
 from trueup.clients.discovery import ApiResource
+from trueup.clients.queue import Lease
 from trueup.domain.clientside import client_side_patch
 from trueup.domain.diff import compare
 from trueup.domain.managedfields import transfer_ownership
@@ -44,16 +45,25 @@ async def served(cluster: Cluster, key: ResourceKey, version: str, *, defined_he
 
 
 async def apply(
-    cluster: Cluster, resource: ApiResource, manifest: Manifest, action: Action, live: Body | None, *, dry_run: bool
+    cluster: Cluster,
+    resource: ApiResource,
+    manifest: Manifest,
+    action: Action,
+    live: Body | None,
+    *,
+    lease: Lease,
+    dry_run: bool,
 ) -> tuple[Body, str]:
     """Apply the action's body; the object as it then is, and a word on how.
 
     First the fields to remove become Trueup's own, guarded by the `resourceVersion` they were found
-    at: an apply removes only what its manager owns. Raises ApiError for what the API server refuses.
+    at: an apply removes only what its manager owns. Raises ApiError for what the API server refuses,
+    and SupersededError where the lease may have lapsed.
     """
     key, body = action.key, action.body or {}
     remove = action.remove
     for _ in range(CONFLICTS_MAX):
+        lease.check()
         try:
             if live is not None and remove and not dry_run:
                 live = await _take_over(cluster, resource, key, live, remove)

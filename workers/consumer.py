@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from trueup.clients.queue import EpochMissingError, Queue
+from trueup.clients.queue import EpochMissingError, Lease, Queue
 from trueup.domain.backoff import backoff_seconds
 from trueup.domain.errors import StalledError, SupersededError, TransientError
 from trueup.domain.job import Claim
@@ -30,7 +30,7 @@ DRAIN_WAIT_SECONDS_MAX = 1.0
 #: The pause after Redis or its epoch was found away.
 AWAY_SECONDS = 0.5
 
-Handler = Callable[[Claim], Awaitable[None]]
+Handler = Callable[[Claim, Lease], Awaitable[None]]
 
 
 class Consumer:
@@ -134,8 +134,8 @@ class Consumer:
 
     async def _run_and_settle(self, claim: Claim) -> str:
         try:
-            async with self._queue.running(claim):
-                await self._handler(claim)
+            async with self._queue.running(claim) as lease:
+                await self._handler(claim, lease)
         except SupersededError:
             raise
         except StalledError as error:

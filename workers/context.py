@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.discovery import ApiResource
-from trueup.clients.queue import Queue
+from trueup.clients.queue import Lease, Queue
 from trueup.clients.seal import Sealer
 from trueup.domain.job import Claim
 from trueup.domain.redact import Redactor
@@ -32,6 +32,8 @@ class Run:
 
     worker: Worker
     claim: Claim
+    #: Asked before each write: a run that was paused past its lease has nothing to say any more.
+    lease: Lease
     #: Knows every secret value that the run has met; nothing is said without it.
     redactor: Redactor = field(default_factory=Redactor)
 

@@ -21,7 +21,7 @@ from trueup.engine.observe import observe
 from . import record
 from .apply import PROPAGATION
 from .clock import seconds_since, utc_now
-from .context import Run, Worker
+from .context import Run
 
 log = structlog.get_logger()
 
@@ -34,13 +34,12 @@ async def delete(run: Run, application: Application) -> None:
     Raises StalledError, with a DeletionError condition, where an object cannot be read or deleted,
     and where a finalizer asks for what is not supported yet.
     """
-    worker = run.worker
     ours = [name for name in application.finalizers if name.partition("/")[0] == RESOURCES_FINALIZER]
     try:
         _refuse(application)
         if not ours:
             return
-        left = await _prune(worker, application, ours[0].partition("/")[2])
+        left = await _prune(run, application, ours[0].partition("/")[2])
     except (StalledError, TransientError) as error:
         await record.write(run, application, _with_condition(application, str(error)))
         raise
@@ -76,12 +75,12 @@ def _refuse(application: Application) -> None:
         )
 
 
-async def _prune(worker: Worker, application: Application, policy: str) -> list[ResourceKey]:
+async def _prune(run: Run, application: Application, policy: str) -> list[ResourceKey]:
     """Delete what is tracked, kind by kind in reverse order; the keys of what is still there."""
-    cluster = worker.engine.cluster
+    cluster = run.worker.engine.cluster
     if not application.is_home_cluster:
         raise StalledError("only the home cluster is supported yet; remove the finalizer to let the Application go")
-    in_flight = worker.settings.objects_in_flight_max
+    in_flight = run.worker.settings.objects_in_flight_max
     observed = await observe(
         cluster, (), application.inventory, namespace=application.namespace, objects_in_flight_max=in_flight
     )
@@ -107,6 +106,7 @@ async def _prune(worker: Worker, application: Application, policy: str) -> list[
         key, body = item
         resource = await cluster.resource(key.group, key.kind)
         propagation = PROPAGATION[policy if policy in PROPAGATION else "foreground"]
+        run.lease.check()
         await cluster.delete(resource, key.namespace, key.name, uid=body["metadata"]["uid"], propagation=propagation)
 
     for _, of_one_kind in groupby(pending, key=lambda item: apply_order(item[0])[0]):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from trueup.clients.queue import Lease
 from trueup.domain.job import Claim
 
 from .consumer import Handler
-from .context import Worker
+from .context import Run, Worker
 from .pipeline import reconcile
 from .repository import examine
 
@@ -13,10 +14,10 @@ from .repository import examine
 def handler(worker: Worker) -> Handler:
     """What the consumer calls for each claim."""
 
-    async def handle(claim: Claim) -> None:
+    async def handle(claim: Claim, lease: Lease) -> None:
         if claim.job.kind == "repository":
             await examine(worker, claim)
         else:
-            await reconcile(worker, claim)
+            await reconcile(Run(worker, claim, lease))
 
     return handle

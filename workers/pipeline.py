@@ -14,7 +14,7 @@ from trueup.domain.application import Application, ApplicationId
 from trueup.domain.autosync import Comparison as Found
 from trueup.domain.autosync import decide
 from trueup.domain.errors import StalledError, SupersededError, TransientError, TrueupError
-from trueup.domain.job import Claim, Priority, application_job
+from trueup.domain.job import Priority, application_job
 from trueup.domain.lenient import as_mapping
 from trueup.domain.status import Condition
 from trueup.engine.comparison import Comparison, hold_against
@@ -32,9 +32,8 @@ log = structlog.get_logger()
 UNSETTLED = "Progressing"
 
 
-async def reconcile(worker: Worker, claim: Claim) -> None:
+async def reconcile(run: Run) -> None:
     """Bring one application's status, and where the policy or a person says so its objects, up to date."""
-    run = Run(worker, claim)
     try:
         await _reconcile(run)
     except (TransientError, StalledError) as error:

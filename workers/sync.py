@@ -56,7 +56,7 @@ async def sync(run: Run, application: Application, comparison: Comparison, decis
     application = await record.write(run, application, running.fence(application, run.claim.token))
     progress = Progress()
     if not to_do.refusal:
-        await _carry_out(worker, application, comparison, to_do, progress, dry_run=running.dry_run)
+        await _carry_out(run, application, comparison, to_do, progress, dry_run=running.dry_run)
     ended = running.end(
         application,
         comparison if running.dry_run else comparison.with_live(progress.live),
@@ -104,7 +104,7 @@ class OtherApplications:
 
 
 async def _carry_out(
-    worker: Worker,
+    run: Run,
     application: Application,
     comparison: Comparison,
     to_do: Plan,
@@ -113,10 +113,10 @@ async def _carry_out(
     dry_run: bool,
 ) -> None:
     if application.options.create_namespace and not dry_run:
-        await _create_namespace(worker, application, comparison, progress)
+        await _create_namespace(run, application, comparison, progress)
 
     async def one(action: Action) -> None:
-        await _act(worker, application, comparison, action, progress, dry_run=dry_run)
+        await _act(run, application, comparison, action, progress, dry_run=dry_run)
 
     # Kinds in their order; objects of one kind have no order among themselves.
     for prunes, group in groupby(
@@ -125,11 +125,11 @@ async def _carry_out(
         actions = list(group)
         if prunes[0] and progress.has_failed:
             actions = [replace(action, verb="keep", reason=NOT_PRUNED) for action in actions]
-        await each(actions, one, in_flight_max=worker.settings.objects_in_flight_max)
+        await each(actions, one, in_flight_max=run.worker.settings.objects_in_flight_max)
 
 
 async def _act(
-    worker: Worker,
+    run: Run,
     application: Application,
     comparison: Comparison,
     action: Action,
@@ -148,14 +148,13 @@ async def _act(
             # A desired object that is not written is no success: what holds it may be gone at the next try.
             result = replace(result, status="PruneSkipped" if manifest is None else "SyncFailed", message=action.reason)
         elif action.verb == "prune":
-            message = await _prune(worker, application, action, live or {}, dry_run=dry_run)
+            message = await _prune(run, application, action, live or {}, dry_run=dry_run)
             progress.live[action.key] = None
             result = replace(result, status="Pruned", message=message)
         elif manifest is not None:
-            resource = await apply.served(
-                worker.engine.cluster, action.key, version, defined_here=_defines(comparison, action.key)
-            )
-            body, how = await apply.apply(worker.engine.cluster, resource, manifest, action, live, dry_run=dry_run)
+            cluster = run.worker.engine.cluster
+            resource = await apply.served(cluster, action.key, version, defined_here=_defines(comparison, action.key))
+            body, how = await apply.apply(cluster, resource, manifest, action, live, lease=run.lease, dry_run=dry_run)
             progress.live[action.key] = body
             result = replace(result, message=f"{how} (dry run)" if dry_run else how)
     except (TransientError, StalledError) as error:
@@ -168,13 +167,14 @@ async def _act(
     progress.results[action.key] = result
 
 
-async def _prune(worker: Worker, application: Application, action: Action, live: Body, *, dry_run: bool) -> str:
-    cluster = worker.engine.cluster
+async def _prune(run: Run, application: Application, action: Action, live: Body, *, dry_run: bool) -> str:
+    cluster = run.worker.engine.cluster
     resource = await cluster.resource(action.key.group, action.key.kind)
     propagation = apply.PROPAGATION[application.options.prune_propagation_policy]
     # Decided upon once and checked once more where it counts: only what carries our tracking id goes.
     if tracked_by(live) != application.id.name:
         raise StalledError(f"{action.key} does not carry the tracking id of {application.id.name}; it is kept")
+    run.lease.check()
     there = await cluster.delete(
         resource, action.key.namespace, action.key.name, uid=action.uid, propagation=propagation, dry_run=dry_run
     )
@@ -190,18 +190,17 @@ def _defines(comparison: Comparison, key: ResourceKey) -> bool:
     )
 
 
-async def _create_namespace(
-    worker: Worker, application: Application, comparison: Comparison, progress: Progress
-) -> None:
+async def _create_namespace(run: Run, application: Application, comparison: Comparison, progress: Progress) -> None:
     """Where that fails it is a result like any other, and so are the objects that have nowhere to go."""
     key = ResourceKey("", "Namespace", "", application.namespace)
     if not application.namespace or key in comparison.manifests:
         return
-    cluster = worker.engine.cluster
+    cluster = run.worker.engine.cluster
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": application.namespace}}
     try:
         resource = await cluster.resource("", "Namespace")
         if await cluster.get(resource, "", application.namespace) is None:
+            run.lease.check()
             await cluster.create(resource, "", body)
     except AlreadyExistsError:
         return

@@ -7,9 +7,11 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import children_of, is_alive
 from tests.support.product import SCRIPT
-from trueup.clients.process import PIPE, base_environment, run, spawn
+from trueup.clients.process import PIPE, Child, base_environment, run, spawn
 
 DEMO_SECONDS = 180.0
 SAID = (
@@ -31,6 +33,10 @@ def environment(home: Path) -> dict[str, str]:
     return base_environment() | cache | {"HOME": str(Path.home()), "TMPDIR": str(home)}
 
 
+def left_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 async def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
     done = await run(
         [SCRIPT, "demo", "--once"],
@@ -43,23 +49,79 @@ async def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
     assert [sentence for sentence in SAID if sentence not in words] == []
     assert "Traceback" not in done.stderr.decode()
     assert "Unknown child process" not in done.stderr.decode()
-    assert os.listdir(tmp_path) == [], "the folder it played in is gone"  # noqa: PTH208 - nothing blocks here
+    assert left_in(tmp_path) == [], "the folder it played in is gone"
 
 
-async def test_the_demo_stays_until_ctrl_c_and_leaves_nobody_behind(tmp_path: Path) -> None:
+async def test_the_demo_stays_until_ctrl_c_shows_what_changes_and_leaves_nobody_behind(tmp_path: Path) -> None:
     child = await spawn([SCRIPT, "demo"], env=environment(tmp_path), stdout=PIPE, stderr=PIPE)
     try:
         async with asyncio.timeout(DEMO_SECONDS):
-            while b"Live, until Ctrl-C" not in (line := await child.stdout.readline()):
-                assert line, (await child.stderr.read()).decode()
-        everybody = [child.pid, *children_of(child.pid)]
-        assert len(everybody) > 5, "the cluster, the queue and both halves"
-        child.signal(signal.SIGINT)
-        async with asyncio.timeout(60):
-            await child.wait()
+            await _until(child, "Live, until Ctrl-C")
+            lines = [await _line(child) for _ in range(6)]
+            await _as_it_says(tmp_path, lines, child)
+            everybody = [child.pid, *children_of(child.pid)]
+            assert len(everybody) > 5, "the cluster, the queue and both halves"
+            child.signal(signal.SIGINT)
+            assert await child.wait() == 0
         assert not [pid for pid in everybody if is_alive(pid)]
-        errors = (await child.stderr.read()).decode()
-        assert "Traceback" not in errors
-        assert "Unknown child process" not in errors
+        assert (await child.stderr.read()).decode() == "", "neither a traceback nor a warning"
+        assert [name for name in left_in(tmp_path) if name.startswith("trueup-demo-")] == []
     finally:
         await child.terminate(grace_seconds=10)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_an_interrupt_in_the_middle_of_the_story_leaves_nothing_behind(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    child = await spawn([SCRIPT, "demo"], env=environment(tmp_path), stdout=PIPE, stderr=PIPE)
+    try:
+        async with asyncio.timeout(DEMO_SECONDS):
+            await _until(child, "Everything answers")
+            everybody = [child.pid, *children_of(child.pid)]
+            child.signal(number)
+            assert await child.wait() == code
+        assert not [pid for pid in everybody if is_alive(pid)]
+        assert (await child.stderr.read()).decode() == ""
+        assert left_in(tmp_path) == []
+    finally:
+        await child.terminate(grace_seconds=10)
+
+
+async def _line(child: Child) -> str:
+    line = await child.stdout.readline()
+    assert line, (await child.stderr.read()).decode()
+    return line.decode().strip()
+
+
+async def _until(child: Child, words: str) -> str:
+    while words not in (line := await _line(child)):
+        pass
+    return line
+
+
+async def _as_it_says(tmp_path: Path, lines: list[str], child: Child) -> None:
+    """Type what it says, in another terminal."""
+    settings = dict(word.split("=", 1) for word in lines[0].removeprefix("export ").split())
+    env = environment(tmp_path) | settings | {"KUBE_EDITOR": "sed -i s/port:.80$/port:\\ 8088/"}
+
+    async def typed(line: str) -> tuple[int, str]:
+        argv = line.partition("   #")[0].split()
+        done = await run(argv, cwd=tmp_path, env=env, timeout_seconds=60, output_bytes_max=1024 * 1024)
+        return done.returncode, (done.stdout + done.stderr).decode()
+
+    edit, diff, sync, clone, refresh = lines[1:]
+    assert (await typed(diff))[0] == 0
+    assert await typed(edit) == (0, "service/tides edited\n")
+    code, words = await typed(diff)
+    assert code == 1, words
+    assert "- 8088" in words
+    code, words = await typed(refresh)
+    assert code == 0, words
+    assert "tides: OutOfSync" in await _until(child, "tides: OutOfSync"), "the view shows it"
+    code, words = await typed(sync)
+    assert code == 0, words
+    await _until(child, "tides: Synced, Healthy")
+    assert (await typed(diff))[0] == 0
+    assert (await typed(clone))[0] == 0
+    assert (tmp_path / "fleet" / "tides" / "service.yaml").exists()

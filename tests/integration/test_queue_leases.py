@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,31 @@ async def test_a_run_is_cancelled_when_redis_is_away_for_longer_than_the_lease(t
 
         with pytest.raises(SupersededError, match="away"):
             await asyncio.wait_for(work(), PATIENCE_SECONDS)
+
+
+async def test_a_body_that_fails_as_its_lease_is_lost_is_superseded_and_not_cancelled(at):
+    await at.queue.enqueue([app("a")])
+    claim = await claimed(at.queue)
+    worker = asyncio.current_task()
+    before = asyncio.all_tasks()
+    with pytest.raises(SupersededError):  # noqa: PT012 -- it is the block's end that raises
+        async with at.queue.running(claim):
+            await at.queue.open_epoch(2)
+            (keeper,) = asyncio.all_tasks() - before
+            await asyncio.wait({keeper})
+            raise ValueError("at the same moment")
+    assert worker.cancelling() == 0, "nobody has asked the worker to stop"
+
+
+async def test_a_host_that_was_paused_past_the_lease_knows_it_before_it_hears_from_redis(tmp_path):
+    async with real_queue(tmp_path, bounds=QueueBounds(lease_seconds=0.3)) as (queue, _, _server):
+        await queue.enqueue([app("a")])
+        claim = await claimed(queue)
+        with pytest.raises(SupersededError, match="may have lapsed"):  # noqa: PT012 -- the second check does
+            async with queue.running(claim) as lease:
+                lease.check()
+                time.sleep(0.4)  # noqa: ASYNC251 -- nothing of this process moves, as in a pause
+                lease.check()
 
 
 async def test_what_the_body_raises_passes_through_as_it_is(at):

@@ -49,7 +49,11 @@ class Fault:
     #: Taken and never answered; an answer under way goes silent.
     black_hole: bool = False
     delay_seconds: float = 0.0
+    #: Passed on only once this is set.
+    held: asyncio.Event | None = None
     used: int = 0
+    #: How many of them were passed on and answered.
+    answered: int = 0
     lifted: bool = False
 
     def wants(self, seen: Seen) -> bool:
@@ -108,9 +112,15 @@ class FaultyProxy:
         """Pass requests on after `seconds`."""
         return self._add(Fault(matches, times=times, delay_seconds=seconds))
 
+    def hold(self, matches: Matches, *, times: int | None = None) -> Fault:
+        """Pass requests on once the fault is lifted."""
+        return self._add(Fault(matches, times=times, held=asyncio.Event()))
+
     def lift(self, fault: Fault) -> None:
-        """End a fault for requests to come."""
+        """End a fault for requests to come; those that were held go on."""
         fault.lifted = True
+        if fault.held:
+            fault.held.set()
 
     def silence(self) -> None:
         """Hold back every byte of the answers under way, for ever, with their connections open."""
@@ -156,6 +166,8 @@ class FaultyProxy:
         self.requests.append(seen)
         if fault and fault.black_hole:
             await asyncio.Event().wait()
+        if fault and fault.held:
+            await fault.held.wait()
         if fault and fault.delay_seconds:
             await asyncio.sleep(fault.delay_seconds)
         if fault and fault.answer is not None:
@@ -168,6 +180,8 @@ class FaultyProxy:
             await writer.drain()
             return
         await self._pass_on(head, body, reader, writer, fault.cut_after_events if fault else None)
+        if fault:
+            fault.answered += 1
 
     async def _pass_on(
         self,

@@ -58,6 +58,29 @@ class Depth:
     dead: int
 
 
+class Lease:
+    """Until when a run may act, by this host's clock.
+
+    A host that was paused wakes with answers and deadlines at once, and may go on writing before it
+    hears from Redis that another run has taken over; so whoever writes asks here first.
+    """
+
+    def __init__(self, claim: Claim, *, lease_seconds: float) -> None:
+        self._claim = claim
+        self._lease_seconds = lease_seconds
+        self.lapses_at = 0.0
+        self.extend(asyncio.get_running_loop().time())
+
+    def extend(self, asked_at: float) -> None:
+        """The whole length again, from the moment before Redis was asked."""
+        self.lapses_at = asked_at + self._lease_seconds
+
+    def check(self) -> None:
+        """Raise SupersededError where the lease may have lapsed."""
+        if asyncio.get_running_loop().time() >= self.lapses_at:
+            raise SupersededError(f"{self._claim.job.key}: its lease may have lapsed, another run may have taken over")
+
+
 class Queue:
     """One queue in one Redis. All times are Redis' own; a host's clock has no say.
 
@@ -204,22 +227,38 @@ class Queue:
         await self._end(claim, "heartbeat")
 
     @asynccontextmanager
-    async def running(self, claim: Claim) -> AsyncIterator[None]:
+    async def running(self, claim: Claim) -> AsyncIterator[Lease]:
         """Keep the lease while the body runs; the body ends the claim by `settle`, `fail` or `release` after it.
 
         Where the lease is lost the body is cancelled and SupersededError is raised; so it is where Redis
         cannot be asked for as long as the lease lasts. What the body raises passes through as it is.
         """
+        lease = Lease(claim, lease_seconds=self._bounds.lease_seconds)
         raised: Exception | None = None
         worker = cast("asyncio.Task[Any]", asyncio.current_task())
         cancellations = worker.cancelling()
+        ended = False
+
+        async def keep() -> None:
+            try:
+                await self._keep(claim, lease)
+            except SupersededError:
+                # Where the body has ended there is nothing left to cancel.
+                if not ended:
+                    raise
+
         try:
             async with asyncio.TaskGroup() as group:
-                keeper = group.create_task(self._keep(claim))
+                keeper = group.create_task(keep())
                 try:
-                    yield
+                    yield lease
                 except Exception as error:  # noqa: BLE001 -- raised again below, outside of the group
                     raised = error
+                if keeper.done():
+                    # It has failed this moment, for which the group cancels this task: that has to happen
+                    # inside of the group, or the group does not take it back.
+                    await asyncio.sleep(0)
+                ended = True
                 keeper.cancel()
         except BaseExceptionGroup as lost:
             # A group with errors of its own forgets that its task was cancelled as well.
@@ -229,24 +268,23 @@ class Queue:
         if raised is not None:
             raise raised
 
-    async def _keep(self, claim: Claim) -> None:
+    async def _keep(self, claim: Claim, lease: Lease) -> None:
         loop = asyncio.get_running_loop()
-        lease = self._bounds.lease_seconds
-        lapses_at = loop.time() + lease
-        pause = lease / 3
+        seconds = self._bounds.lease_seconds
+        pause = seconds / 3
         while True:
             await asyncio.sleep(pause)
             asked_at = loop.time()
             try:
-                async with asyncio.timeout_at(lapses_at):
+                async with asyncio.timeout_at(lease.lapses_at):
                     await self.heartbeat(claim)
             except (TransientError, TimeoutError) as error:
-                if loop.time() >= lapses_at:
+                if loop.time() >= lease.lapses_at:
                     raise SupersededError(f"{claim.job.key}: Redis was away for longer than the lease") from error
-                pause = min(lease / 12, lapses_at - loop.time())
+                pause = min(seconds / 12, lease.lapses_at - loop.time())
             else:
-                lapses_at = asked_at + lease
-                pause = lease / 3
+                lease.extend(asked_at)
+                pause = seconds / 3
 
     async def settle(self, claim: Claim) -> None:
         """The job is done; what arrived while it ran becomes one more run.

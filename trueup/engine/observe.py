@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trueup.clients.api_errors import ForbiddenError, UnknownKindError
+from trueup.clients.api_errors import ForbiddenError, NotServedError, UnknownKindError
 from trueup.clients.cluster import Cluster
 from trueup.clients.discovery import ApiResource
 from trueup.domain.manifest import RawObject, settle_namespaces
@@ -62,7 +62,7 @@ async def observe(
         try:
             resource = await cluster.resource(key.group, key.kind, wanted.get(key))
             live[key] = await cluster.get(resource, key.namespace, key.name)
-        except (ForbiddenError, UnknownKindError) as error:
+        except (ForbiddenError, UnknownKindError, NotServedError) as error:
             unreadable[key] = refusal(error, key)
 
     await each({*wanted, *inventory}, read, in_flight_max=objects_in_flight_max)

@@ -32,19 +32,31 @@ def concerns_one_object(error: TrueupError) -> bool:
 
 def refusal(error: TrueupError, key: ResourceKey, *, origin: str = "", default_namespace: str = "") -> str:
     """The error with its way out. `origin` is where the manifest stands, where there is one."""
-    said = str(error)
-    answer = said.partition(": ")[2]
-    if isinstance(error, NotFoundError) and key.namespace and "namespaces" in answer:
+    if isinstance(error, NamespaceTerminatingError):
+        return f"namespace {key.namespace} is being deleted; wait until it is gone, or deliver to another"
+    if isinstance(error, NotFoundError) and key.namespace and "namespaces" in _answer(error):
         way_out = "create it, or add it to the manifests"
         if key.namespace == default_namespace:
             way_out = "create it, or set the sync option CreateNamespace=true"
         return f"namespace {key.namespace} does not exist; {way_out}"
-    if isinstance(error, NamespaceTerminatingError):
-        return f"namespace {key.namespace} is being deleted; wait until it is gone, or deliver to another"
+    way_out = _way_out(error, key, origin)
+    return f"{error}; {way_out}" if way_out else str(error)
+
+
+def _way_out(error: TrueupError, key: ResourceKey, origin: str) -> str:
+    answer = _answer(error)
     if isinstance(error, ForbiddenError) and (" cannot " in answer or answer.startswith("403 Forbidden")):
-        return f"{said}; grant it to the worker's service account"
+        return "grant it to the worker's service account"
     if "immutable" in answer:
-        return f"{said}; put the field back, or delete the object so that it is created anew"
+        return "put the field back, or delete the object so that it is created anew"
+    if origin and key.kind == "Secret" and not key.group and isinstance(error, ServerError):
+        wrong = "for a field that a Secret does not have, or a value that is no text or no base64"
+        return f"its words are left out, for they may quote values; look in {origin} {wrong}"
     if origin and (isinstance(error, RejectedError) or _UNTYPED in answer):
-        return f"{said}; correct it in {origin}"
-    return said
+        return f"correct it in {origin}"
+    return ""
+
+
+def _answer(error: TrueupError) -> str:
+    """What follows the request in an ApiError's message."""
+    return str(error).partition(": ")[2]
