@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -43,23 +45,42 @@ class Narrator:
         self.console.print(f"[dim]{text}[/dim]")
 
 
+INTRODUCTION = """\
+[bold]Trueup keeps clusters true to Git.[/bold]
+What you are about to see is real and on this machine alone: a Kubernetes API server with its controllers
+(only the nodes are pretended), a Git server, a Valkey, and Trueup's two halves. The times are measured here."""
+
+
 async def run_demo(*, stay: bool) -> None:
     """Play it in a directory that is removed afterwards; with `stay`, keep a live view open until Ctrl-C."""
     narrator = Narrator()
-    narrator.console.print(
-        "[bold]Trueup keeps clusters true to Git.[/bold] Everything you see is real and on this machine."
-    )
+    narrator.console.print(INTRODUCTION)
     with tempfile.TemporaryDirectory(prefix="trueup-demo-") as folder:
         async with stage(Path(folder), narrator.say) as scene:
             await _onboarding(scene, narrator)
             await _push(scene, narrator)
             await _broken_push(scene, narrator)
             await _hand_edit(scene, narrator)
-            narrator.console.print()
-            narrator.fact(f"kubectl: export KUBECONFIG={scene.kubeconfig}")
-            narrator.fact(f"webhook: {scene.service_url}/api/webhook   repository: {scene.fleet.url}")
             if stay:
+                _try_it(scene, narrator)
                 await live_view(scene.applications, narrator.console)
+
+
+def _try_it(scene: Stage, narrator: Narrator) -> None:
+    """What to type in another terminal; every line works as it stands."""
+    programs = Path(sys.executable).parent
+    kubectl = shutil.which("kubectl", path=programs) or "kubectl"
+    narrator.console.print("\n[bold]Live, until Ctrl-C. Try it from another terminal:[/bold]")
+    for line in (
+        f"export KUBECONFIG={scene.kubeconfig} TRUEUP_GIT_SCHEMES=http",
+        f"{kubectl} -n {DELIVERED_TO} edit service {EDITED}",
+        f"{programs / 'trueup'} app diff {EDITED}",
+        f"{programs / 'trueup'} app sync {EDITED}",
+        f"git clone {scene.fleet.url}",
+        f"{programs / 'trueup'} app get {EDITED} --refresh   # after a push, in place of the Git host's webhook",
+    ):
+        narrator.console.print(f"   {line}")
+    narrator.console.print()
 
 
 async def _onboarding(scene: Stage, narrator: Narrator) -> None:
@@ -75,6 +96,7 @@ async def _onboarding(scene: Stage, narrator: Narrator) -> None:
 
     narrator.fact("all Synced", await scene.applications.until("all are synced", all_as(healthy=False), since=started))
     narrator.fact("all Healthy", await scene.applications.until("all are healthy", all_as(healthy=True), since=started))
+    narrator.fact("nobody told Trueup more than that they exist: it read Git, compared, and applied")
 
 
 async def _push(scene: Stage, narrator: Narrator) -> None:
@@ -89,7 +111,7 @@ async def _push(scene: Stage, narrator: Narrator) -> None:
     )
     narrator.fact("tides is Synced at the new revision, measured from the webhook", took)
     untouched = [name for name in SERVICES if not is_synced(scene.applications.seen.get(name), revision)]
-    narrator.fact(f"not touched: {', '.join(untouched)}")
+    narrator.fact(f"not touched: {', '.join(untouched)}; a push costs what it changes, not what there is")
 
 
 async def _broken_push(scene: Stage, narrator: Narrator) -> None:
@@ -116,7 +138,7 @@ async def _broken_push(scene: Stage, narrator: Narrator) -> None:
 
 
 async def _hand_edit(scene: Stage, narrator: Narrator) -> None:
-    narrator.step("Bob edits a Service by hand: port 80 becomes 8081")
+    narrator.step("Bob edits a Service as `kubectl edit` does: port 80 becomes 8081")
     service = await scene.bob.resource("", "Service")
     edited: Mapping[str, Any] | None = await scene.bob.get(service, DELIVERED_TO, EDITED)
     body = dict(edited or {})
@@ -126,7 +148,7 @@ async def _hand_edit(scene: Stage, narrator: Narrator) -> None:
     raw = scene.applications.seen[EDITED]
     settings = read_settings().model_copy(update={"namespace": NAMESPACE, "git_schemes": ("http",)})
     await write_diff(scene.cluster, raw, narrator.console, settings=settings)
-    narrator.step("A sync brings back exactly what Git says")
+    narrator.step("A sync that somebody asks for brings back exactly what Git says")
     started = time.monotonic()
     resource = await scene.cluster.resource("argoproj.io", "Application")
     await scene.cluster.merge_patch(
@@ -154,4 +176,5 @@ async def _refresh(scene: Stage, narrator: Narrator) -> None:
         return bool(seen[EDITED]["status"]["sync"]["status"] == "OutOfSync")
 
     took = await scene.applications.until(f"{EDITED} is out of sync", out_of_sync, since=started)
-    narrator.fact(f"after a refresh {EDITED} is OutOfSync, and waits for a person, for self-heal is off:", took)
+    narrator.fact(f"after a refresh {EDITED} is OutOfSync; its policy leaves such edits to a person", took)
+    narrator.fact(f"trueup app diff {EDITED} says what, and who:")

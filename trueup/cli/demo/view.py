@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -13,8 +16,25 @@ COLOURS = {"Synced": "green", "Healthy": "green", "OutOfSync": "yellow", "Progre
 
 
 async def live_view(applications: Applications, console: Console) -> None:
-    """Show every Application as it is, until cancelled."""
-    console.print("\n[bold]Live, until Ctrl-C.[/bold] Change something: kubectl, or push to the repository.")
+    """Show every Application as it is, until SIGINT or SIGTERM."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    showing = asyncio.create_task(_show(applications, console))
+    waiting = asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait({showing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if showing.done():
+            showing.result()
+    finally:
+        for task in (showing, waiting):
+            task.cancel()
+        await asyncio.gather(showing, waiting, return_exceptions=True)
+    console.print("\nEnding all of it.", style="dim")
+
+
+async def _show(applications: Applications, console: Console) -> None:
     if console.is_terminal:
         with Live(_table(applications), console=console, auto_refresh=False) as live:
             while True:
