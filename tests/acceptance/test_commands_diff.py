@@ -47,11 +47,8 @@ async def test_a_difference_names_path_values_and_manager_and_is_1(running: Inst
     ]
     assert await running.live("ConfigMap", "one") == before, "nothing was written"
     for flags, code in (
-        (["--no-exit-code"], 0),
         (["--exit-code=false"], 0),
-        (["--exit-code=true"], 1),
-        (["--diff-exit-code", "7"], 7),
-        (["--refresh", "--hard-refresh"], 1),
+        (["--diff-exit-code", "7", "--exit-code=true", "--refresh", "--hard-refresh"], 7),
     ):
         assert said(await running.trueup("app", "diff", "harbour", *flags), code=code) == words
     said(await running.trueup("app", "sync", "harbour"))

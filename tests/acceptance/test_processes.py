@@ -28,6 +28,7 @@ from trueup.clients.process import Child, spawn
 APPLICATIONS = 24
 CLOSED_PORT = "http://127.0.0.1:1"
 LONG_RUNNING = ("service", "worker", "standalone")
+UNWRITABLE = "TRUEUP_DATA_DIR=/dev/null/data cannot be written to"
 
 
 def family(pid: int) -> list[int]:
@@ -40,14 +41,14 @@ async def gone(pids: list[int]) -> None:
     await wait_until(lambda: not [pid for pid in pids if is_alive(pid)], 30, f"the end of {pids}")
 
 
-@pytest.mark.parametrize("command", LONG_RUNNING)
 @pytest.mark.parametrize(
-    ("setting", "named"),
+    ("command", "setting", "named"),
     [
-        ({"TRUEUP_WORKERS": "0"}, "TRUEUP_WORKERS"),
-        ({"TRUEUP_LEASE_SECONDS": "soon"}, "TRUEUP_LEASE_SECONDS"),
-        ({"TRUEUP_LOG_LEVEL": "loud"}, "TRUEUP_LOG_LEVEL"),
-        ({"TRUEUP_DATA_DIR": "/dev/null/data"}, "TRUEUP_DATA_DIR=/dev/null/data cannot be written to"),
+        ("worker", {"TRUEUP_WORKERS": "0"}, "TRUEUP_WORKERS"),
+        ("service", {"TRUEUP_LEASE_SECONDS": "soon"}, "TRUEUP_LEASE_SECONDS"),
+        ("standalone", {"TRUEUP_LEASE_SECONDS": "soon"}, "TRUEUP_LEASE_SECONDS"),
+        ("service", {"TRUEUP_LOG_LEVEL": "loud"}, "TRUEUP_LOG_LEVEL"),
+        *((command, {"TRUEUP_DATA_DIR": "/dev/null/data"}, UNWRITABLE) for command in LONG_RUNNING),
     ],
 )
 async def test_a_bad_setting_ends_the_start_with_one_sentence(
