@@ -136,14 +136,13 @@ async def _differ_by_content(mirror: Mirror, apps: Sequence[Application], tip: s
 
 
 def _is_uncertain(app: Application) -> bool:
-    """A comparison that never was or that failed, one with another source or destination, a sync not finished."""
+    """A comparison that never was or that failed, one with another source or destination, an operation in wait."""
     sync = as_mapping(app.status.get("sync"))
     compared_to = as_mapping(sync.get("comparedTo"))
     spec = as_mapping(app.raw.get("spec"))
     return (
         not app.revision
         or app.operation is not None
-        or as_mapping(app.status.get("operationState")).get("phase") == "Running"
         or any(as_mapping(found).get("type") == "ComparisonError" for found in as_list(app.status.get("conditions")))
         or _is_unknown(app)
         or compared_to.get("source") != shown_source(as_mapping(spec.get("source")))

@@ -103,6 +103,11 @@ async def test_an_automated_sync_that_failed_is_tried_again_without_being_told_t
     assert phase(raw) == "Running"
     assert "trying again in 5 s" in raw["status"]["operationState"]["message"]
     assert raw["status"]["operationState"]["retryCount"] == 1
+    second = await repository.push({"app/one.yaml": _service(one, ports=[{"port": -1}])})
+    assert await running.webhook(repository.url) == 202
+    raw = await running.until(name, lambda raw: raw["status"]["sync"].get("revision") == second, "tried anew")
+    raw = await told(running, name, "SyncError", "1 of 1 objects failed")
+    assert raw["status"]["operationState"]["retryCount"] == 1, "another commit starts to count anew"
     await running.patch(name, {"spec": {"syncPolicy": {"retry": {"limit": 0}}}})
     raw = await running.until(name, lambda raw: phase(raw) == "Failed", "a limit of none ends it")
     assert conditions(raw, "SyncError")

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from redis.asyncio import Redis
 
 from tests.support.bad_input import fresh, healed, told
-from tests.support.git import git
+from tests.support.git import git, http_server
 from tests.support.product import AUTOMATED, STEP_SECONDS, Installation, config_map, sync_status
 from tests.support.wait import wait_until
 from trueup.clients.queue import Queue
@@ -124,6 +125,44 @@ async def test_a_request_to_sync_what_can_never_be_read_ends(running: Installati
     await running.patch(name, {"operation": {"sync": {}}})
     raw = await running.until(name, lambda raw: not raw.get("operation"), "the request is answered")
     assert raw["status"]["operationState"]["phase"] == "Error"
+
+
+async def test_a_request_to_sync_from_what_time_will_not_mend_ends(running: Installation) -> None:
+    async def moved(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=301, headers={"Location": "https://example.org/elsewhere.git"})
+
+    name = fresh("moved")
+    async with http_server(moved) as address:
+        await running.apply(name, f"{address}/shore.git")
+        await told(running, name, "ComparisonError", "redirect", "put the new address into spec.source.repoURL")
+        await running.patch(name, {"operation": {"sync": {}}})
+        raw = await running.until(name, lambda raw: not raw.get("operation"), "the request is answered")
+        assert raw["status"]["operationState"]["phase"] == "Error"
+        assert "redirect" in raw["status"]["operationState"]["message"]
+
+
+async def test_a_wrong_login_of_one_project_does_not_lock_the_others_out(running: Installation) -> None:
+    """They share one mirror, and one job that fetches it."""
+    repository = await running.repository(credentials=f"{USER}:{PASSWORD}")
+    one, name, project = fresh("one"), fresh("other"), fresh("a-project")
+    allowed = {
+        "sourceRepos": ["*"],
+        "destinations": [{"server": "*", "namespace": "*"}],
+        "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+    }
+    projects = await running.cluster.resource("argoproj.io", "AppProject")
+    body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": project}, "spec": allowed}
+    await running.cluster.create(projects, running.namespace, body)
+    wrong = {"username": USER, "password": "wrong-password-0815", "project": project}
+    await _secret(running, fresh("wrong"), "repository", url=repository.url, **wrong)
+    await _secret(running, fresh("right"), "repository", url=repository.url, username=USER, password=PASSWORD)
+    first = await repository.push({"app/one.yaml": config_map(one)})
+    await running.apply(fresh("locked"), repository.url, project=project)
+    await running.apply(name, repository.url, syncPolicy=AUTOMATED)
+    await healed(running, name, first)
+    second = await repository.push({"app/one.yaml": config_map(one, at="second")})
+    assert await running.webhook(repository.url) == 202
+    await healed(running, name, second)
 
 
 async def _serve(root: Path, directory: Path, files: dict[str, str]) -> str:

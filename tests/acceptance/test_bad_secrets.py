@@ -41,6 +41,8 @@ async def test_a_secret_that_the_api_server_refuses_keeps_its_values_to_itself(r
     failed = [r for r in raw["status"]["operationState"]["syncResult"]["resources"] if r["status"] == "SyncFailed"]
     assert len(failed) == 7, [r["message"] for r in failed]
     assert all("in app/" in result["message"] for result in failed), "each names its file, if not what stands there"
+    # What the very first status said, before a later one could know better.
+    await _nothing_shows(running, canaries, [])
     await _edit(running, kept_name, _canary_in(canaries))
     said = [
         await running.trueup("app", "diff", name),
