@@ -70,11 +70,10 @@ class Settings(BaseSettings):
     #: Jobs that one worker process runs at a time.
     jobs_running_max: PositiveInt = 8
     shutdown_seconds_max: Positive = 20.0
-    #: A health that is still Progressing is looked at again after this long, doubling up to the maximum.
-    health_recheck_seconds_min: Positive = 0.5
-    health_recheck_seconds_max: Positive = 30.0
-    #: Health that did not settle for so long waits for an event or the sweep.
-    health_recheck_total_seconds_max: Positive = 3600.0
+    #: A field that somebody changes back more often than this within a minute is healed at the longest interval.
+    drift_flips_per_minute_max: PositiveInt = 3
+    #: Incidents kept for each application; the oldest closed ones go first.
+    incidents_per_application_max: PositiveInt = 20
     #: The objects of an Application that is being deleted are looked at again after as long as it has
     #: taken so far, within these; what takes longer than the patience is named in a condition.
     deletion_recheck_seconds_min: Positive = 0.3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.discovery import ApiResource
@@ -12,6 +13,9 @@ from trueup.domain.job import Claim
 from trueup.domain.redact import Redactor
 from trueup.engine.engine import Engine
 from trueup.settings import Settings
+
+if TYPE_CHECKING:
+    from trueup.clients.incidents import IncidentStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Worker:
     applications: ApplicationStore
     #: How the API server serves Applications.
     application_resource: ApiResource
+    #: The incidents on record; None where their kind is not installed.
+    incidents: IncidentStore | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,8 @@ class Outcome:
     #: Whether the operation is over; it is not while a retry is due.
     final: bool
     retry_after_seconds: float | None = None
+    #: What people are told of the phase.
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ class Running:
                 now=now,
                 limit=application.history_limit,
             )
-        return Outcome(phase, status, comparison, application, not again, delay)
+        return Outcome(phase, status, comparison, application, not again, delay, message)
 
 
 def begin(application: Application, comparison: Comparison, decision: SyncDecision) -> Running:

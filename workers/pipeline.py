@@ -1,35 +1,33 @@
 """The product on one page: one application, from Git's tree to a true cluster.
 
-checkout → render → observe → compare → decide → sync → record, and when to look again.
+checkout → render → observe → compare → decide → sync → record → the incident, and when to try again.
 """
 
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime
+from dataclasses import replace
 
 import structlog
 
+from trueup.domain import incident
 from trueup.domain.application import Application, ApplicationId
-from trueup.domain.autosync import Comparison as Found
-from trueup.domain.autosync import decide
+from trueup.domain.autosync import Situation, SyncDecision, decide
 from trueup.domain.errors import StalledError, SupersededError, TransientError, TrueupError
-from trueup.domain.job import Priority, application_job
-from trueup.domain.lenient import as_mapping
+from trueup.domain.job import EVERYTHING, Priority, application_job
+from trueup.domain.standing import may_be_looked_at_in_part
 from trueup.domain.status import Condition
-from trueup.engine.comparison import Comparison, hold_against
+from trueup.engine.comparison import Comparison
 from trueup.telemetry import SYNCS, place_of
 
-from . import outcome, record
-from .clock import seconds_since, utc_now
-from .context import Run, Worker
+from . import incidents, outcome, record
+from .clock import utc_now
+from .compare import compare, scope_of
+from .context import Run
 from .deletion import delete
 from .sync import sync
 
 log = structlog.get_logger()
-
-#: Health that may yet become better without anybody's doing.
-UNSETTLED = "Progressing"
 
 
 async def reconcile(run: Run) -> None:
@@ -70,28 +68,70 @@ async def _reconcile(run: Run) -> None:
         status = outcome.not_compared(application, error, now=utc_now(), token=run.claim.token if final else None)
         await record.write(run, application, status, ends_operation=final)
         raise
-    decision = decide(application, _found(comparison), utc_now())
-    if not decision.sync or (application.operation is None and comparison.revision == application.revision):
-        # Nothing new to deliver: a difference has to be a real one before anybody is told or it is healed.
-        comparison = await worker.engine.judged(comparison)
-        decision = decide(application, _found(comparison), utc_now())
+    comparison, found, decision = await _decided(run, application, comparison)
     log.info("compared", revision=comparison.revision, sync=comparison.sync_status, decision=decision.reason)
     if decision.sync:
+        await _synced(run, application, comparison, found, decision)
+    else:
+        await _left(run, application, comparison, decision)
+
+
+async def _decided(
+    run: Run, application: Application, comparison: Comparison
+) -> tuple[Comparison, incident.Found, SyncDecision]:
+    """What is to be done. Where Git brought nothing new a difference has to be a real one first."""
+    brings_news = application.operation is not None or comparison.revision != application.revision
+    if not (brings_news and comparison.sync_status == "OutOfSync"):
+        comparison = await run.worker.engine.judged(comparison)
+    found = incidents.found_by(run, application, comparison, before=application)
+    now, war = utc_now(), None
+    if comparison.sync_status == "OutOfSync":
+        story = incident.opened(incidents.last_of(run, application), found, now)
+        war = incident.war(story, now, flips_per_minute_max=run.worker.settings.drift_flips_per_minute_max)
+    situation = Situation(
+        status=comparison.sync_status,
+        revision=comparison.revision,
+        has_changes=comparison.has_changes,
+        wipes=not comparison.manifests and bool(comparison.leftovers),
+        drifted=found.cause == "Drift",
+        war=str(war) if war else "",
+    )
+    decision = decide(application, situation, now)
+    if not decision.sync and brings_news:
+        comparison = await run.worker.engine.judged(comparison)
+        decision = decide(application, replace(situation, status=comparison.sync_status), now)
+    return comparison, found, decision
+
+
+async def _synced(
+    run: Run, application: Application, comparison: Comparison, found: incident.Found, decision: SyncDecision
+) -> None:
+    """Deliver, and tell of it: of a push nothing, unless it failed; of drift that it was there and is no more."""
+    heals = decision.self_heal_attempts > 0
+    async with incidents.opening(run, application, found if heals and comparison.sync_status == "OutOfSync" else None):
         done = await sync(run, application, comparison, decision)
-        SYNCS.labels(done.phase).inc()
-        comparison, again = done.comparison, done.retry_after_seconds
-        worker.engine.verdicts.remember(comparison)
-        await look_again(worker, done.application, comparison, again, elsewhere=_is_elsewhere(application))
-        return
-    found = (Condition("SyncError", decision.error),) if decision.error else ()
-    status = outcome.compared(application, comparison, now=utc_now(), found=found)
-    application = await record.write(run, application, status)
-    await look_again(worker, application, comparison, decision.retry_after_seconds)
+    SYNCS.labels(done.phase).inc()
+    run.worker.engine.verdicts.remember(done.comparison)
+    ending: incident.Ending = "SelfHealed" if heals else "Synced"
+    trouble = done.message if done.phase == "Failed" else ""
+    await incidents.note(run, done.application, done.comparison, ending=ending, trouble=trouble, before=application)
+    elsewhere = application.operation is not None and application.operation.revision is not None
+    await look_again(run, done.application, done.comparison, done.retry_after_seconds, elsewhere=elsewhere)
 
 
-def _is_elsewhere(application: Application) -> bool:
-    """Whether the operation named a revision of its own, so that what is followed has yet to be compared."""
-    return application.operation is not None and application.operation.revision is not None
+async def _left(run: Run, before: Application, comparison: Comparison, decision: SyncDecision) -> None:
+    """Say what was found, and leave the cluster as it is."""
+    said = tuple(
+        Condition(kind, text)
+        for kind, text in (("SyncError", decision.error), ("DriftWarning", decision.warning))
+        if text
+    )
+    status = outcome.compared(before, comparison, now=utc_now(), found=said)
+    application = await record.write(run, before, status)
+    ending: incident.Ending = "Reverted" if before.revision == comparison.revision else "Accepted"
+    trouble = decision.error or decision.warning
+    await incidents.note(run, application, comparison, ending=ending, trouble=trouble, before=before)
+    await look_again(run, application, comparison, decision.retry_after_seconds)
 
 
 async def _leave_word(run: Run, error: Exception) -> None:
@@ -111,55 +151,16 @@ def _said_safely(error: TransientError | StalledError, run: Run) -> TransientErr
     return StalledError(sentence)
 
 
-async def compare(run: Run, application: Application) -> Comparison:
-    """Read Git, then the cluster, and hold one against the other."""
-    engine, tip = run.worker.engine, run.claim.job.tip
-    credentials = engine.credentials_of(application)
-    for value in credentials.secret_values if credentials else ():
-        run.redactor.add(value)
-    await engine.refuse(application)
-    revision = application.operation.revision if application.operation else None
-    checkout = await engine.checkout(application, tip=tip, revision=revision)
-    rendered = await engine.render(application, checkout)
-    observed = await engine.observe(application, rendered)
-    comparison = await engine.without_defaults(await hold_against(application, checkout.revision, observed))
-    comparison.teach(run.redactor)
-    return comparison
-
-
-def _found(comparison: Comparison) -> Found:
-    """The comparison as the sync policy asks about it."""
-    return Found(
-        status=comparison.sync_status,
-        revision=comparison.revision,
-        has_changes=comparison.has_changes,
-        wipes=not comparison.manifests and bool(comparison.leftovers),
-    )
-
-
 async def look_again(
-    worker: Worker, application: Application, comparison: Comparison, again: float | None, *, elsewhere: bool = False
+    run: Run, application: Application, comparison: Comparison, again: float | None, *, elsewhere: bool = False
 ) -> None:
-    """Enqueue the next look, where one is due without an event: a retry, or health on its way.
+    """Enqueue the next try, where one is due without an event.
 
     After a sync to a revision `elsewhere` it is due at once, and asks the remote for what is followed.
     """
-    if again is None and elsewhere:
-        await worker.queue.enqueue([application_job(application.id, Priority.DRIFT)])
-        return
-    if again is None and comparison.health.status == UNSETTLED:
-        again = _health_delay(worker, application, utc_now())
-    if again is not None:
-        tip = "" if elsewhere else comparison.revision
-        job = application_job(application.id, Priority.DRIFT, tip=tip, delay_seconds=again)
-        await worker.queue.enqueue([job])
-
-
-def _health_delay(worker: Worker, application: Application, now: datetime) -> float | None:
-    """As long as the health has been what it is: each wait doubles, without a counter to keep."""
-    settings = worker.settings
-    health = as_mapping(application.status.get("health"))
-    elapsed = seconds_since(health.get("lastTransitionTime"), now) or 0.0
-    if elapsed > settings.health_recheck_total_seconds_max:
-        return None
-    return min(max(elapsed, settings.health_recheck_seconds_min), settings.health_recheck_seconds_max)
+    if elsewhere:
+        await run.worker.queue.enqueue([application_job(application.id, Priority.DRIFT, delay_seconds=again or 0.0)])
+    elif again is not None:
+        scope = scope_of(comparison) if may_be_looked_at_in_part(application) else EVERYTHING
+        job = application_job(application.id, Priority.DRIFT, scope=scope, tip=comparison.revision, delay_seconds=again)
+        await run.worker.queue.enqueue([job])

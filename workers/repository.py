@@ -17,14 +17,13 @@ from trueup.domain.affected import affected
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.errors import InvalidSpecError, StalledError, SupersededError, TransientError
 from trueup.domain.job import BY_CONTENT, Claim, Priority, application_job
-from trueup.domain.lenient import as_list, as_mapping
+from trueup.domain.lenient import as_mapping
 from trueup.domain.repository import check_url
-from trueup.domain.status import shown_source
+from trueup.domain.standing import is_uncertain, is_unknown
 from trueup.telemetry import SWEEP_CATCHES
 
 from . import record
 from .context import Worker
-from .pipeline import UNSETTLED
 
 log = structlog.get_logger()
 
@@ -64,7 +63,7 @@ async def _examine(worker: Worker, claim: Claim) -> None:
     #: Application by application, the tip that its job may rely on.
     found: dict[ApplicationId, str] = dict.fromkeys(_asked_for(claim, every), "")
     # One that names the repository by an address which git must not see is told so by its own run.
-    found |= {app.id: "" for app in following if app not in followers and not _is_unknown(app)}
+    found |= {app.id: "" for app in following if app not in followers and not is_unknown(app)}
     moves: dict[str, tuple[str | None, str]] = {}
     if followers:
         mirror = await worker.engine.mirrors.mirror(followers[0].source.repo_url)
@@ -75,7 +74,7 @@ async def _examine(worker: Worker, claim: Claim) -> None:
         for (revision, apps), key, sealed in zip(by_revision.items(), keys, examined, strict=True):
             tip = tips[revision]
             if isinstance(tip, Missing):
-                found |= {app.id: "" for app in apps if not _is_unknown(app)}
+                found |= {app.id: "" for app in apps if not is_unknown(app)}
                 continue
             old = worker.sealer.open(TIP, key, sealed) if sealed else None
             if claim.job.priority is Priority.SWEEP and old not in (None, tip):
@@ -112,7 +111,7 @@ async def _concerned(
     mirror: Mirror, apps: Sequence[Application], old: str | None, tip: str, *, by_content: bool
 ) -> frozenset[ApplicationId]:
     """Who has to look again now that the ref stands at `tip` and was last examined at `old`."""
-    uncertain = frozenset(app.id for app in apps if _is_uncertain(app) or (by_content and _is_unsettled(app)))
+    uncertain = frozenset(app.id for app in apps if is_uncertain(app) or (by_content and _is_unsettled(app)))
     paths: list[str] | None = [] if old == tip else None
     if old is not None and old != tip:
         paths = await mirror.changed_paths(old, tip)
@@ -135,25 +134,6 @@ async def _differ_by_content(mirror: Mirror, apps: Sequence[Application], tip: s
     )
 
 
-def _is_uncertain(app: Application) -> bool:
-    """A comparison that never was or that failed, one with another source or destination, an operation in wait."""
-    sync = as_mapping(app.status.get("sync"))
-    compared_to = as_mapping(sync.get("comparedTo"))
-    spec = as_mapping(app.raw.get("spec"))
-    return (
-        not app.revision
-        or app.operation is not None
-        or any(as_mapping(found).get("type") == "ComparisonError" for found in as_list(app.status.get("conditions")))
-        or _is_unknown(app)
-        or compared_to.get("source") != shown_source(as_mapping(spec.get("source")))
-        or compared_to.get("destination") != spec.get("destination")
-    )
-
-
-def _is_unknown(app: Application) -> bool:
-    return as_mapping(app.status.get("sync")).get("status") == "Unknown"
-
-
 def _may_be_opened(worker: Worker, app: Application) -> bool:
     try:
         check_url(app.source.repo_url, worker.settings.schemes)
@@ -163,10 +143,8 @@ def _may_be_opened(worker: Worker, app: Application) -> bool:
 
 
 def _is_unsettled(app: Application) -> bool:
-    """Whether another look at the cluster was due, which nobody may remember: that waits in Redis alone."""
-    health = as_mapping(app.status.get("health")).get("status")
-    drifted = as_mapping(app.status.get("sync")).get("status") == "OutOfSync" and app.automated is not None
-    return drifted or health == UNSETTLED
+    """Whether another try at healing was due, which nobody may remember: that waits in Redis alone."""
+    return as_mapping(app.status.get("sync")).get("status") == "OutOfSync" and app.automated is not None
 
 
 def _asked_for(claim: Claim, followers: Sequence[Application]) -> list[ApplicationId]:

@@ -77,14 +77,15 @@ def make_plan(worker: Worker, application: Application, comparison: Comparison, 
         allow_empty=bool(application.automated and application.automated.allow_empty),
         prune_option=options.prune,
         fail_on_shared_resource=options.fail_on_shared_resource,
-        selected=frozenset(operation.resources) if operation else (),
+        selected=frozenset(operation.resources) if operation else comparison.looked_at or (),
     )
+    looked_at = comparison.looked_at
     return plan(
         application=application.id.name,
         desired=tuple(comparison.manifests.values()),
         diffs=comparison.diffs,
         live=comparison.live,
-        inventory=application.inventory,
+        inventory=[key for key in application.inventory if looked_at is None or key in looked_at],
         policy=policy,
         other_applications=OtherApplications(worker, application),
         destination=application.namespace,

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueup.domain.application import Application, ApplicationId, Automated, Operation, RetryPolicy, Source, SyncOptions
-from trueup.domain.autosync import Comparison, decide
+from trueup.domain.autosync import Situation, decide
 from trueup.domain.retry import next_retry, self_heal_delay
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SOURCE = {"repoURL": "https://example.com/a.git", "path": "a"}
-DRIFTED = Comparison("OutOfSync", "c1", has_changes=True)
+DRIFTED = Situation("OutOfSync", "c1", has_changes=True)
 
 
 def app(automated: Automated | None = None, state: dict[str, Any] | None = None, **more: Any) -> Application:
@@ -152,3 +152,50 @@ def test_a_retry_never_waits_longer_than_it_may(limit: int, factor: float, count
     delay = next_retry(RetryPolicy(limit=limit, factor=factor), count)
     assert (delay is None) == (0 <= limit <= count)
     assert delay is None or 0 <= delay <= 180
+
+
+EDITED = Situation("OutOfSync", "c2", has_changes=True, drifted=True)
+
+
+def true_to(revision: str, state: dict[str, Any] | None, automated: Automated) -> Application:
+    """An application that was Synced at the revision, though its last sync may have been to another."""
+    status = {"sync": {"status": "Synced", "revision": revision}, "operationState": state or {}}
+    return app(automated, raw={"spec": {"source": SOURCE}, "status": status})
+
+
+@pytest.mark.parametrize("state", [None, synced("c1"), synced("c1", "Failed"), synced("c2")])
+def test_a_live_edit_without_self_heal_waits_for_a_person_whatever_was_synced_last(
+    state: dict[str, Any] | None,
+) -> None:
+    decision = decide(true_to("c2", state, Automated()), EDITED, NOW)
+    assert not decision.sync
+    assert "self-heal is off" in decision.reason
+
+
+@pytest.mark.parametrize("state", [None, synced("c1"), synced("c1", "Failed"), synced("c2"), synced("c2", "Failed")])
+def test_a_live_edit_with_self_heal_is_a_heal_and_no_deployment(state: dict[str, Any] | None) -> None:
+    decision = decide(true_to("c2", state, Automated(self_heal=True)), EDITED, NOW)
+    assert decision.sync
+    assert decision.self_heal_attempts == 1
+
+
+def test_what_could_not_be_healed_waits_for_a_change() -> None:
+    application = app(Automated(self_heal=True), synced("c2", "Failed"))
+    decision = decide(application, EDITED, NOW)
+    assert not decision.sync
+    assert "it said no" in decision.error
+
+
+def test_a_drift_war_is_fought_at_the_longest_interval_and_named() -> None:
+    automated = Automated(self_heal=True)
+    fought = replace(EDITED, war="spec.replicas of Deployment n/web was changed by hpa 4 times within 60 s")
+    first = decide(true_to("c2", synced("c2", seconds_ago=400), automated), fought, NOW)
+    assert first.sync, "the quiet before it makes it a new drift"
+    assert not first.warning
+    again = decide(true_to("c2", synced("c2", seconds_ago=20, attempts=2), automated), fought, NOW)
+    assert not again.sync
+    assert again.retry_after_seconds == 280
+    assert "by hpa 4 times" in again.warning
+    assert "take the field out of Git" in again.warning
+    last = decide(true_to("c2", synced("c2", seconds_ago=301, attempts=2), automated), fought, NOW)
+    assert last.sync

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.text import Text
 
@@ -18,8 +17,9 @@ from trueup.domain.credentials import parse_secrets
 from trueup.domain.diff import Change
 from trueup.domain.errors import StalledError
 from trueup.domain.fieldpath import show
-from trueup.domain.redact import Redactor, mask_pair
+from trueup.domain.redact import Redactor
 from trueup.domain.resource import ResourceKey
+from trueup.domain.shown import shown_values
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.comparison import Comparison, hold_against
 from trueup.engine.engine import Engine
@@ -28,9 +28,6 @@ from trueup.engine.verdicts import Verdicts
 from trueup.settings import Settings, read_settings
 
 SECRET_SELECTOR = "argocd.argoproj.io/secret-type in (repository,repo-creds)"  # noqa: S105 - a selector
-VALUE_CHARS_MAX = 300
-#: The parts of a Secret that say nothing of its values.
-SECRET_SHOWS = frozenset({"metadata", "type", "immutable"})
 
 
 async def print_diff(name: str, *, namespace: str, revision: str | None) -> bool:
@@ -96,21 +93,9 @@ def show_comparison(comparison: Comparison, console: Console) -> bool:
 
 def _print_change(change: Change, key: ResourceKey, redactor: Redactor, console: Console) -> None:
     owners = ", ".join(dict.fromkeys(owner.manager for owner in change.owners))
-    before, after = _values(change, key, redactor)
+    before, after = shown_values(change, key, redactor)
     console.print(Text(f"  {show(change.path)}" + (f"  (last written by {owners})" if owners else "")))
     if change.kind != "missing":
         console.print(Text(f"    - {before}", style="red"))
     if change.kind != "extra":
         console.print(Text(f"    + {after}", style="green"))
-
-
-def _values(change: Change, key: ResourceKey, redactor: Redactor) -> tuple[str, str]:
-    """Live and desired as they may be shown; of a Secret's values only that they differ."""
-    before, after = (orjson.dumps(value).decode() for value in (change.live, change.desired))
-    if (key.group, key.kind) == ("", "Secret") and change.path[0] not in SECRET_SHOWS:
-        return mask_pair(before.encode(), after.encode())
-    return _shortened(redactor.text(before)), _shortened(redactor.text(after))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= VALUE_CHARS_MAX else text[: VALUE_CHARS_MAX - 1] + "…"

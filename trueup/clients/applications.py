@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from trueup.clients.crds.application import ApplicationSpec
@@ -23,6 +24,7 @@ from trueup.domain.application import (
 )
 from trueup.domain.lenient import as_list, as_mapping, as_text, as_texts, as_whole
 from trueup.domain.repository import normalize_url
+from trueup.domain.resource import ResourceKey
 from trueup.domain.status import HISTORY_ENTRIES_MAX
 
 DEFAULT_PROJECT = "default"
@@ -136,6 +138,9 @@ class ApplicationStore:
     def __init__(self) -> None:
         self._applications: dict[ApplicationId, Application] = {}
         self._followers: dict[str, dict[ApplicationId, Application]] = {}
+        self._inventories: dict[ApplicationId, frozenset[ResourceKey]] = {}
+        self._owners: dict[ResourceKey, tuple[ApplicationId, ...]] = {}
+        self._kinds: Counter[tuple[str, str]] = Counter()
 
     def observe(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         """The informer's callback: `old` is None for an object that appears, `new` for one that goes."""
@@ -148,6 +153,11 @@ class ApplicationStore:
             url = _followed_url(application)
             if url:
                 self._followers.setdefault(url, {})[application.id] = application
+            self._index(
+                application.id, frozenset(application.inventory) if application.is_home_cluster else frozenset()
+            )
+        elif old is not None:
+            self._index(_id_of(old), frozenset())
 
     def get(self, application: ApplicationId) -> Application | None:
         return self._applications.get(application)
@@ -165,6 +175,33 @@ class ApplicationStore:
     def repositories(self) -> tuple[str, ...]:
         """The normalised URL of every repository that somebody follows."""
         return tuple(self._followers)
+
+    def owners(self, key: ResourceKey) -> tuple[ApplicationId, ...]:
+        """Those with this object of the home cluster in their inventory, in no particular order: O(1)."""
+        return self._owners.get(key, ())
+
+    def kinds(self) -> Collection[tuple[str, str]]:
+        """(group, kind) of every object of the home cluster in anybody's inventory."""
+        return self._kinds.keys()
+
+    def _index(self, identity: ApplicationId, inventory: frozenset[ResourceKey]) -> None:
+        before = self._inventories.pop(identity, frozenset())
+        if inventory:
+            self._inventories[identity] = inventory
+        for key in before - inventory:
+            left = tuple(owner for owner in self._owners.pop(key) if owner != identity)
+            if left:
+                self._owners[key] = left
+            self._count(key, -1)
+        for key in inventory - before:
+            self._owners[key] = (*self._owners.get(key, ()), identity)
+            self._count(key, 1)
+
+    def _count(self, key: ResourceKey, by: int) -> None:
+        kind = (key.group, key.kind)
+        self._kinds[kind] += by
+        if not self._kinds[kind]:
+            del self._kinds[kind]
 
     def _remove(self, identity: ApplicationId) -> None:
         application = self._applications.pop(identity, None)

@@ -55,6 +55,10 @@ NOTHING_MORE = Scope(frozenset())
 #: stands in the scope, and not in the priority, so that a push that joins a sweep does not undo it.
 BY_CONTENT = "*"
 EVERY_FOLLOWER_BY_CONTENT = Scope(frozenset({BY_CONTENT}))
+#: The member of an application job's scope that stands for every object, held against the revision
+#: that was compared last: the remote need not be asked for what only the cluster can tell.
+EVERY_OBJECT = "*"
+EVERY_LIVE_OBJECT = Scope(frozenset({EVERY_OBJECT}))
 
 
 @dataclass(frozen=True, slots=True)

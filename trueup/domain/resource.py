@@ -27,6 +27,16 @@ class ResourceKey:
         where = f"{self.namespace}/{self.name}" if self.namespace else self.name
         return f"{self.kind}.{self.group} {where}" if self.group else f"{self.kind} {where}"
 
+    def member(self) -> str:
+        """The key as a member of a job's scope; `from_member` reads it."""
+        return "/".join((self.group, self.kind, self.namespace, self.name))
+
+    @classmethod
+    def from_member(cls, text: str) -> ResourceKey | None:
+        """The key that `member` wrote; None for anything else. No part of a legal key holds a slash."""
+        parts = text.split("/")
+        return cls(*parts) if len(parts) == 4 and parts[1] and parts[3] else None
+
     @classmethod
     def of(cls, body: Body) -> ResourceKey:
         """The key that a complete object states of itself."""

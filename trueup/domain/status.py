@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from trueup.domain.application import Application, SyncStatus
 from trueup.domain.job import Token
@@ -41,7 +41,7 @@ COMPARISON_CONDITIONS = frozenset(
     }
 )
 #: What syncing finds out.
-SYNC_CONDITIONS = frozenset({"SyncError"})
+SYNC_CONDITIONS = frozenset({"SyncError", "DriftWarning"})
 #: What deleting finds out.
 DELETION_CONDITIONS = frozenset({"DeletionError"})
 
@@ -145,6 +145,30 @@ def resources(entries: Iterable[ResourceEntry]) -> list[dict[str, Any]]:
     """`status.resources`: the inventory, sorted, each object once (the last entry of it counts)."""
     by_key = {entry.key: entry for entry in entries}
     return [_resource(by_key[key]) for key in sorted(by_key)]
+
+
+def entries_of(status: Mapping[str, Any]) -> tuple[ResourceEntry, ...]:
+    """The inventory as a status has it; an entry without a kind or a name is none."""
+    return tuple(
+        entry
+        for raw in as_list(status.get("resources"))
+        if (entry := _entry(as_mapping(raw))).key.kind and entry.key.name
+    )
+
+
+def _entry(raw: Mapping[str, Any]) -> ResourceEntry:
+    key = ResourceKey(*(as_text(raw.get(part)) for part in ("group", "kind", "namespace", "name")))
+    status, health = raw.get("status"), as_mapping(raw.get("health"))
+    return ResourceEntry(
+        key,
+        as_text(raw.get("version")),
+        status if status in ("Synced", "OutOfSync", "Unknown") else "",
+        health.get("status") if health.get("status") in get_args(HealthStatus) else None,
+        as_text(health.get("message")),
+        hook=raw.get("hook") is True,
+        requires_pruning=raw.get("requiresPruning") is True,
+        sync_wave=as_whole(raw.get("syncWave")),
+    )
 
 
 def _resource(entry: ResourceEntry) -> dict[str, Any]:

@@ -189,6 +189,16 @@ async def resolve(
     return await at(mirror, revision, source.path)
 
 
+async def recorded(application: Application, pool: MirrorPool) -> Checkout | None:
+    """The source at the revision it was last compared at; None where the mirror does not have it.
+
+    The remote is not asked. Raises StalledError for a path that does not exist there.
+    """
+    mirror = await pool.mirror(application.source.repo_url)
+    known = await mirror.resolve(application.revision)
+    return await at(mirror, known, application.source.path) if known == application.revision else None
+
+
 async def at(mirror: Mirror, revision: str, path: str) -> Checkout:
     """The directory `path` at a commit that the mirror has. Raises StalledError where there is none."""
     if path.startswith("/") or ".." in path.split("/") or "\0" in path:

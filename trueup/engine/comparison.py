@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from trueup.domain.application import Application, SyncStatus
 from trueup.domain.diff import ObjectDiff, compare, settle_with
@@ -33,6 +33,16 @@ class Comparison:
     #: Objects whose state is not known, and why.
     unreadable: Mapping[ResourceKey, str]
     diffs: Mapping[ResourceKey, ObjectDiff]
+    #: Of a comparison in part: the objects that were not looked at, as they were last recorded.
+    carried: Mapping[ResourceKey, ResourceEntry] = field(default_factory=dict)
+    carried_images: tuple[str, ...] = ()
+    #: Desired objects that another Application names among its own too, and which.
+    shared: Mapping[ResourceKey, str] = field(default_factory=dict)
+
+    @property
+    def looked_at(self) -> frozenset[ResourceKey] | None:
+        """Which objects were read for this comparison; None is all of them."""
+        return frozenset({*self.live, *self.unreadable}) if self.carried else None
 
     @property
     def leftovers(self) -> tuple[ResourceKey, ...]:
@@ -54,14 +64,18 @@ class Comparison:
     @property
     def sync_status(self) -> SyncStatus:
         """OutOfSync where anything is known to differ; Unknown where nothing is but not all could be read."""
-        if self.leftovers or self.has_changes:
+        if self.leftovers or self.has_changes or any(entry.status != "Synced" for entry in self.carried.values()):
             return "OutOfSync"
         return "Unknown" if self.unreadable else "Synced"
 
     @property
     def has_changes(self) -> bool:
         """Whether a desired object is missing, different, or in the hands of another application."""
-        return bool(self.foreign) or any(diff.status != "Synced" for diff in self.diffs.values())
+        return (
+            bool(self.foreign)
+            or any(diff.status != "Synced" for diff in self.diffs.values())
+            or any(entry.status != "Synced" and not entry.requires_pruning for entry in self.carried.values())
+        )
 
     @property
     def foreign(self) -> Mapping[ResourceKey, str]:
@@ -69,7 +83,9 @@ class Comparison:
 
         They count as a difference: who delivers them is a part of what Git wants.
         """
-        return {key: owner for key in self.manifests if (owner := self._other_owner(key))}
+        return {
+            key: owner for key in self.manifests if key not in self.carried and (owner := self._other_owner(key))
+        }
 
     def _other_owner(self, key: ResourceKey) -> str | None:
         owner = tracked_by(self.live.get(key) or {})
@@ -79,6 +95,8 @@ class Comparison:
         """The health of one object; None where its kind has none."""
         if key in self.unreadable:
             return None
+        if (entry := self.carried.get(key)) is not None:
+            return Health(entry.health, entry.health_message) if entry.health else None
         return assess(self.live.get(key))
 
     @property
@@ -89,11 +107,12 @@ class Comparison:
     @property
     def images(self) -> tuple[str, ...]:
         """The images of what is live."""
-        return tuple(image for body in self.live.values() if body for image in images_of(body))
+        return (*self.carried_images, *(image for body in self.live.values() if body for image in images_of(body)))
 
     def entries(self) -> tuple[ResourceEntry, ...]:
         """The inventory, old ∪ new: every desired object, and whatever is still there of earlier ones."""
-        return tuple(self._entry(key) for key in sorted({*self.manifests, *self.leftovers, *self.unreadable}))
+        looked_at = {*self.manifests, *self.leftovers, *self.unreadable} - self.carried.keys()
+        return (*(self._entry(key) for key in sorted(looked_at)), *self.carried.values())
 
     def _entry(self, key: ResourceKey) -> ResourceEntry:
         manifest, body = self.manifests.get(key), self.live.get(key)
@@ -119,7 +138,7 @@ class Comparison:
             Condition(
                 "SharedResourceWarning", f"{key} is part of application {owner} too; take it out of one of the two"
             )
-            for key, owner in self.foreign.items()
+            for key, owner in sorted({**self.shared, **self.foreign}.items())
         )
         return (*found, *shared)
 
@@ -151,7 +170,7 @@ async def hold_against(application: Application, revision: str, observed: Observ
     manifests = {manifest.key: manifest for manifest in observed.manifests}
     diffs = {}
     for number, (key, manifest) in enumerate(manifests.items()):
-        if key not in observed.unreadable:
+        if key in observed.live:
             diffs[key] = compare(manifest, observed.live[key])
         if number % OBJECTS_BETWEEN_PAUSES == 0:
             await asyncio.sleep(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from trueup.clients.cluster import Cluster
@@ -11,7 +11,8 @@ from trueup.domain.application import Application
 from trueup.domain.credentials import RepositoryCredentials, select
 from trueup.domain.errors import InvalidSpecError
 from trueup.domain.object_options import refused_features
-from trueup.engine.checkout import Checkout, MirrorPool, resolve
+from trueup.domain.resource import ResourceKey
+from trueup.engine.checkout import Checkout, MirrorPool, recorded, resolve
 from trueup.engine.comparison import Comparison
 from trueup.engine.observe import Observed, observe
 from trueup.engine.render.cache import RenderCache
@@ -54,6 +55,10 @@ class Engine:
             application = replace(application, source=replace(application.source, target_revision=revision))
         return await resolve(application, self.mirrors, credentials=self.credentials_of(application), tip=tip)
 
+    async def checkout_recorded(self, application: Application) -> Checkout | None:
+        """The source's tree as it was last compared, where this machine has it: nobody is asked."""
+        return await recorded(application, self.mirrors)
+
     async def render(self, application: Application, checkout: Checkout) -> Rendered:
         """The objects that the source comes to. InvalidSpecError for one that asks for what is not supported yet."""
         settings = self.settings
@@ -72,14 +77,17 @@ class Engine:
             raise InvalidSpecError(" ".join(refused))
         return rendered
 
-    async def observe(self, application: Application, rendered: Rendered) -> Observed:
-        """What the cluster has of them, and of what the application owned before."""
+    async def observe(
+        self, application: Application, rendered: Rendered, *, only: Collection[ResourceKey] | None = None
+    ) -> Observed:
+        """What the cluster has of them, and of what the application owned before; with `only` of no more than these."""
         return await observe(
             self.cluster,
             rendered.objects,
             application.inventory,
             namespace=application.namespace,
             objects_in_flight_max=self.settings.objects_in_flight_max,
+            only=only,
         )
 
     async def without_defaults(self, comparison: Comparison) -> Comparison:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trueup.clients.api_errors import ForbiddenError, NotServedError, UnknownKindError
@@ -34,9 +34,11 @@ async def observe(
     *,
     namespace: str,
     objects_in_flight_max: int,
+    only: Collection[ResourceKey] | None = None,
 ) -> Observed:
     """What Git wants, placed in `namespace` where it names none, and what is live of it and of the inventory.
 
+    With `only` no more than these of them are read; `live` leaves the others out.
     Raises TransientError when the API server is away or throttles. A kind that it does not know or
     may not be read makes its objects unreadable, not the others.
     """
@@ -65,7 +67,8 @@ async def observe(
         except (ForbiddenError, UnknownKindError, NotServedError) as error:
             unreadable[key] = refusal(error, key)
 
-    await each({*wanted, *inventory}, read, in_flight_max=objects_in_flight_max)
+    concerned = {*wanted, *inventory}
+    await each(concerned if only is None else concerned & set(only), read, in_flight_max=objects_in_flight_max)
     return Observed(manifests, live, unreadable)
 
 

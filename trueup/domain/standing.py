@@ -1,0 +1,49 @@
+"""How far an Application's last verdict still stands, by what its own status says of it."""
+
+from __future__ import annotations
+
+from trueup.domain.application import Application
+from trueup.domain.lenient import as_list, as_mapping
+from trueup.domain.status import COMPARISON_CONDITIONS, shown_source
+
+
+def is_unknown(app: Application) -> bool:
+    """Whether the last comparison came to no verdict."""
+    return as_mapping(app.status.get("sync")).get("status") == "Unknown"
+
+
+def is_uncertain(app: Application) -> bool:
+    """Whether there is no verdict on what the Application asks for now.
+
+    A comparison that never was or that failed, one with another source or destination, or an
+    operation in wait.
+    """
+    sync = as_mapping(app.status.get("sync"))
+    compared_to = as_mapping(sync.get("comparedTo"))
+    spec = as_mapping(app.raw.get("spec"))
+    return (
+        not app.revision
+        or app.operation is not None
+        or bool(_conditions(app) & {"ComparisonError"})
+        or is_unknown(app)
+        or compared_to.get("source") != shown_source(as_mapping(spec.get("source")))
+        or compared_to.get("destination") != spec.get("destination")
+    )
+
+
+def may_be_looked_at_in_part(app: Application) -> bool:
+    """Whether what the status says of an object may stand while another one is looked at.
+
+    Not where somebody waits for an answer about the whole, a sync is under way, or a condition
+    speaks of objects.
+    """
+    return not (
+        is_uncertain(app)
+        or app.refresh is not None
+        or as_mapping(app.status.get("operationState")).get("phase") == "Running"
+        or _conditions(app) & COMPARISON_CONDITIONS
+    )
+
+
+def _conditions(app: Application) -> set[object]:
+    return {as_mapping(found).get("type") for found in as_list(app.status.get("conditions"))}
