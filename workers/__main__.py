@@ -39,6 +39,7 @@ from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
 from .context import Worker
 from .credentials import SECRET_SELECTOR, Credentials, Openings
 from .dispatcher import handler
+from .projects import Projects
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -128,10 +129,12 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         resource = await patiently(lambda: cluster.resource("argoproj.io", "Application"))
         secret = await patiently(lambda: cluster.resource("", "Secret"))
         sealer = Sealer(await patiently(lambda: ensure_keys_secret(cluster, settings.namespace)))
+        project = await patiently(lambda: cluster.resource("argoproj.io", "AppProject"))
         await patiently(queue.check_server)
         store = ApplicationStore()
         applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
         secrets = Informer(cluster, secret, namespace=settings.namespace, label_selector=SECRET_SELECTOR)
+        projects = Projects(cluster, project, namespace=settings.namespace)
         openings = Openings(queue, store, is_loaded=lambda: secrets.is_synced)
         secrets.on_change(openings.observe)
         engine = Engine(
@@ -141,8 +144,10 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
             RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max),
             Verdicts(),
             Credentials(secrets),
+            projects,
         )
-        yield Parts(Worker(settings, engine, queue, sealer, store, resource), (applications, secrets), openings)
+        worker = Worker(settings, engine, queue, sealer, store, resource)
+        yield Parts(worker, (applications, secrets, projects.informer), openings)
 
 
 class Process:

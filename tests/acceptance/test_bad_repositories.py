@@ -156,8 +156,8 @@ async def test_a_wrong_login_of_one_project_does_not_lock_the_others_out(running
     wrong = {"username": USER, "password": "wrong-password-0815", "project": project}
     await _secret(running, fresh("wrong"), "repository", url=repository.url, **wrong)
     await _secret(running, fresh("right"), "repository", url=repository.url, username=USER, password=PASSWORD)
-    first = await repository.push({"app/one.yaml": config_map(one)})
-    await running.apply(fresh("locked"), repository.url, project=project)
+    first = await repository.push({"app/one.yaml": config_map(one), "locked/two.yaml": config_map(fresh("two"))})
+    await running.apply(fresh("locked"), repository.url, path="locked", project=project)
     await running.apply(name, repository.url, syncPolicy=AUTOMATED)
     await healed(running, name, first)
     second = await repository.push({"app/one.yaml": config_map(one, at="second")})

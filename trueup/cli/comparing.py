@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ async def write_diff(
     with tempfile.TemporaryDirectory(prefix="trueup-diff-") as folder:
         async with MirrorPool(Path(folder), schemes=settings.schemes) as mirrors:
             cache = RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max)
-            engine = Engine(settings, cluster, mirrors, cache, Verdicts(), lambda: credentials)
+            projects = await cluster.resource("argoproj.io", "AppProject")
+            project_of = partial(cluster.get, projects, settings.namespace)
+            engine = Engine(settings, cluster, mirrors, cache, Verdicts(), lambda: credentials, project_of)
             await engine.refuse(application)
             checkout = await engine.checkout(application, revision=revision)
             observed = await engine.observe(application, await engine.render(application, checkout))

@@ -29,7 +29,7 @@ class ResourceKey:
 
     def member(self) -> str:
         """The key as a member of a job's scope; `from_member` reads it."""
-        return "/".join((self.group, self.kind, self.namespace, self.name))
+        return f"{self.group}/{self.kind}/{self.namespace}/{self.name}"
 
     @classmethod
     def from_member(cls, text: str) -> ResourceKey | None:

@@ -83,9 +83,7 @@ class Comparison:
 
         They count as a difference: who delivers them is a part of what Git wants.
         """
-        return {
-            key: owner for key in self.manifests if key not in self.carried and (owner := self._other_owner(key))
-        }
+        return {key: owner for key in self.manifests if key not in self.carried and (owner := self._other_owner(key))}
 
     def _other_owner(self, key: ResourceKey) -> str | None:
         owner = tracked_by(self.live.get(key) or {})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from trueup.clients.cluster import Cluster
 from trueup.clients.projects import project_refusals
@@ -34,6 +35,8 @@ class Engine:
     verdicts: Verdicts
     #: The repository credentials of now.
     credentials: Callable[[], tuple[RepositoryCredentials, ...]]
+    #: The AppProject of this name, None where there is none.
+    projects: Callable[[str], Awaitable[Mapping[str, Any] | None]]
 
     def credentials_of(self, application: Application) -> RepositoryCredentials | None:
         """What opens the Application's repository; None where nothing is configured for it."""
@@ -43,9 +46,7 @@ class Engine:
         """Raise InvalidSpecError, naming every reason, for what must not be reconciled."""
         refusals = list(application.refusals)
         if not refusals:
-            resource = await self.cluster.resource("argoproj.io", "AppProject")
-            project = await self.cluster.get(resource, self.settings.namespace, application.project)
-            refusals.extend(project_refusals(project, application.project))
+            refusals.extend(project_refusals(await self.projects(application.project), application.project))
         if refusals:
             raise InvalidSpecError(" ".join(refusals))
 
