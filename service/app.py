@@ -33,6 +33,7 @@ from .receiver import Receiver
 from .snapshots import Snapshots
 from .sweep import EpochLease, Sweep, SweepBounds
 from .triggers import jobs_of_change, jobs_of_everything
+from .watcher import Watcher
 from .webhook_secrets import WebhookSecrets
 
 NAME = "service"
@@ -48,6 +49,7 @@ class Parts:
 
     dispatcher: Dispatcher
     snapshots: Snapshots
+    watcher: Watcher
     sweep: Sweep
     progress: Progress
     public: web.Application
@@ -70,6 +72,7 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
         secrets=secrets,
         on_application=lambda old, new: dispatcher.mark(jobs_of_change(old, new)),
     )
+    watcher = Watcher(cluster, applications, dispatcher.mark, namespace=settings.namespace)
     sweep = Sweep(
         queue,
         dispatcher,
@@ -103,7 +106,7 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
     for application in (public, ops):
         add_probes(application, healthy=progress.standstills, ready=progress.obstacles)
     add_metrics(ops)
-    return Parts(dispatcher, snapshots, sweep, progress, public, ops)
+    return Parts(dispatcher, snapshots, watcher, sweep, progress, public, ops)
 
 
 async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event) -> None:
@@ -142,6 +145,7 @@ async def _work(parts: Parts) -> None:
         await parts.snapshots.loaded()
         group.create_task(parts.dispatcher.run())
         group.create_task(parts.sweep.run())
+        group.create_task(parts.watcher.run())
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:

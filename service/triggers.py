@@ -1,4 +1,4 @@
-"""Which jobs a change of an Application asks for, and which a sweep does. Pure.
+"""Which jobs a change of an Application or of an object asks for, and which a sweep does. Pure.
 
 Status writes come back as changes too; only what somebody may have asked for counts.
 """
@@ -10,10 +10,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trueup.clients.applications import parse_application, trigger_hash
-from trueup.domain.application import REFRESH_ANNOTATION, Application
-from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, Job, Priority, Scope, application_job, repository_job
+from trueup.domain.application import REFRESH_ANNOTATION, Application, ApplicationId
+from trueup.domain.job import (
+    EVERY_FOLLOWER_BY_CONTENT,
+    EVERY_LIVE_OBJECT,
+    Job,
+    Priority,
+    Scope,
+    application_job,
+    repository_job,
+)
 from trueup.domain.lenient import as_mapping
 from trueup.domain.repository import normalize_url
+from trueup.domain.resource import ResourceKey
 
 Raw = Mapping[str, Any]
 
@@ -63,6 +72,19 @@ def jobs_of_everything(repositories: Iterable[str], applications: Iterable[Appli
         for url in repositories
     )
     return (*alone, *looks)
+
+
+def look_at(applications: Iterable[ApplicationId], key: ResourceKey) -> tuple[Job, ...]:
+    """One job for each of the applications, about just that object."""
+    scope = Scope(frozenset({key.member()}))
+    return tuple(application_job(application, Priority.DRIFT, scope=scope) for application in applications)
+
+
+def look_at_everything(applications: Iterable[ApplicationId]) -> tuple[Job, ...]:
+    """One job for each of the applications about all of its objects, for nobody knows which of them moved."""
+    return tuple(
+        application_job(application, Priority.SWEEP, scope=EVERY_LIVE_OBJECT) for application in sorted(applications)
+    )
 
 
 def _repository_job(application: Application, priority: Priority) -> Job:

@@ -27,6 +27,8 @@ EVENT_TO_SETTLED_SECONDS = Histogram(
 SYNCS = Counter("trueup_syncs_total", "Syncs by their final phase.", ["phase"])
 SWEEP_CATCHES = Counter("trueup_sweep_catches_total", "Moved refs that no webhook had announced.")
 SWEEPS = Counter("trueup_sweeps_total", "Sweeps of every repository.", ["cause"])
+WATCHES = Gauge("trueup_watches", "Kinds that are watched for drift, by how it stands with them.", ["state"])
+WATCH_EVENTS = Counter("trueup_watch_events_total", "Changes of watched objects, by what became of them.", ["outcome"])
 DIRTY_JOBS = Gauge("trueup_dirty_jobs", "Jobs that the service keeps in memory until Redis takes them.")
 QUEUE_DEPTH = Gauge("trueup_queue_jobs", "Jobs in Redis, as of the last readiness probe of this worker.", ["state"])
 

@@ -17,7 +17,15 @@ from redis.asyncio import Redis
 from tests.support.api_proxy import proxy_to
 from tests.support.bad_input import fresh, healed, phase
 from tests.support.fixtures import in_own_task
-from tests.support.product import AUTOMATED, Installation, config_map, installation, is_synced, kubeconfig
+from tests.support.product import (
+    AUTOMATED,
+    Installation,
+    config_map,
+    installation,
+    is_synced,
+    kubeconfig,
+    sync_status,
+)
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import FaultyProxy, Seen
 from tests.support.wait import wait_until
@@ -162,45 +170,32 @@ async def test_a_sync_that_could_not_be_written_down_is_written_down_by_the_next
         await trueup.stop()
 
 
-async def test_a_look_that_was_due_and_forgotten_by_redis_is_taken_by_the_sweep(trueup: Installation) -> None:
-    trueup.settings["TRUEUP_HEALTH_RECHECK_SECONDS_MIN"] = "600"
-    repository, name, claim = await trueup.repository(), fresh("waits"), fresh("claim")
-    revision = await repository.push({"app/claim.yaml": _claim(claim)})
+async def test_a_try_that_was_due_and_forgotten_by_redis_is_made_after_the_sweep(trueup: Installation) -> None:
+    """The second heal of a revision waits, and it waits in Redis alone."""
+    repository, name, one = await trueup.repository(), fresh("waits"), fresh("one")
+    revision = await repository.push({"app/one.yaml": config_map(one, mood="calm")})
     await trueup.start_both()
-    await trueup.apply(name, repository.url, syncPolicy=AUTOMATED)
-    await trueup.until(name, lambda raw: is_synced(revision)(raw) and _health(raw) == "Progressing", "synced")
-    volumes = await trueup.cluster.resource("", "PersistentVolume")
-    created = await trueup.cluster.create(volumes, "", orjson.loads(_volume(claim)))
-
-    async def is_bound() -> bool:
-        found = await trueup.live("PersistentVolumeClaim", claim)
-        return found is not None and found["status"].get("phase") == "Bound"
-
-    try:
-        await wait_until(is_bound, SECONDS, "the claim is bound")
-        async with Redis.from_url(trueup.redis_url) as redis:
-            assert await redis.flushall()
-        await trueup.until(name, lambda raw: _health(raw) == "Healthy", "looked at once more")
-    finally:
-        await trueup.cluster.delete(volumes, "", claim, uid=created["metadata"]["uid"], propagation="Background")
+    await trueup.apply(name, repository.url, syncPolicy={"automated": {"selfHeal": True}})
+    await healed(trueup, name, revision)
+    await _edit(trueup, one)
+    await trueup.until(name, lambda raw: _heals(raw) == 1 and is_synced(revision)(raw), "healed at once")
+    await _edit(trueup, one)
+    await trueup.until(name, lambda raw: sync_status(raw) == "OutOfSync", "seen")
+    async with Redis.from_url(trueup.redis_url) as redis:
+        assert await redis.flushall()
+    await trueup.until(name, lambda raw: _heals(raw) == 2 and is_synced(revision)(raw), "healed once more")
 
 
-def _health(raw: Mapping[str, Any]) -> str | None:
-    found: str | None = ((raw.get("status") or {}).get("health") or {}).get("status")
-    return found
+async def _edit(trueup: Installation, name: str) -> None:
+    resource = await trueup.cluster.resource("", "ConfigMap")
+    await trueup.cluster.merge_patch(
+        resource, trueup.delivered_to, name, {"data": {"mood": fresh("stormy")}}, field_manager="kubectl-edit"
+    )
 
 
-def _claim(name: str) -> str:
-    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "volumeName": name}
-    spec |= {"resources": {"requests": {"storage": "1Mi"}}}
-    body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
-    return orjson.dumps(body).decode()
-
-
-def _volume(name: str) -> str:
-    spec = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Mi"}, "hostPath": {"path": "/nowhere"}}
-    body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
-    return orjson.dumps(body).decode()
+def _heals(raw: Mapping[str, Any]) -> int:
+    state = (raw.get("status") or {}).get("operationState") or {}
+    return int((state.get("operation") or {}).get("sync", {}).get("autoHealAttemptsCount") or 0)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from trueup.clients.crds.application import ApplicationSpec
@@ -141,6 +141,8 @@ class ApplicationStore:
         self._inventories: dict[ApplicationId, frozenset[ResourceKey]] = {}
         self._owners: dict[ResourceKey, tuple[ApplicationId, ...]] = {}
         self._kinds: Counter[tuple[str, str]] = Counter()
+        #: Called with an application and the objects that its inventory has gained and lost.
+        self.on_inventory: Callable[[ApplicationId, frozenset[ResourceKey], frozenset[ResourceKey]], None] | None = None
 
     def observe(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         """The informer's callback: `old` is None for an object that appears, `new` for one that goes."""
@@ -184,18 +186,26 @@ class ApplicationStore:
         """(group, kind) of every object of the home cluster in anybody's inventory."""
         return self._kinds.keys()
 
+    def owners_of_kind(self, group: str, kind: str) -> frozenset[ApplicationId]:
+        """Those with any object of this kind of the home cluster in their inventory: O(all inventories)."""
+        of_kind = (owners for key, owners in self._owners.items() if (key.group, key.kind) == (group, kind))
+        return frozenset(owner for owners in of_kind for owner in owners)
+
     def _index(self, identity: ApplicationId, inventory: frozenset[ResourceKey]) -> None:
         before = self._inventories.pop(identity, frozenset())
         if inventory:
             self._inventories[identity] = inventory
-        for key in before - inventory:
+        gained, lost = inventory - before, before - inventory
+        for key in lost:
             left = tuple(owner for owner in self._owners.pop(key) if owner != identity)
             if left:
                 self._owners[key] = left
             self._count(key, -1)
-        for key in inventory - before:
+        for key in gained:
             self._owners[key] = (*self._owners.get(key, ()), identity)
             self._count(key, 1)
+        if self.on_inventory is not None and (gained or lost):
+            self.on_inventory(identity, gained, lost)
 
     def _count(self, key: ResourceKey, by: int) -> None:
         kind = (key.group, key.kind)

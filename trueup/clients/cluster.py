@@ -27,6 +27,9 @@ FIELD_MANAGER = "trueup"
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+#: See "Receiving resources as Tables" and metadata-only fetches in the Kubernetes API concepts.
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA_OBJECT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 Propagation = Literal["Foreground", "Background", "Orphan"]
 Query = Mapping[str, str]
@@ -119,8 +122,11 @@ class Cluster:
         field_selector: str = "",
         limit: int = 0,
         continue_: str = "",
+        metadata_only: bool = False,
     ) -> ListPage:
         """One page of a kind's objects, in one namespace or in all; `limit` 0 asks for everything.
+
+        With `metadata_only` the server sends no more of them than that.
 
         Every item has its `apiVersion` and `kind`. Raises ExpiredError where `continue_` is too old.
         """
@@ -128,22 +134,37 @@ class Cluster:
         if limit:
             query["limit"] = str(limit)
         asked = Asked("LIST", resource.plural, namespace, secret=resource.is_secret)
-        answer = await self.request(Request(asked, "GET", object_path(resource, namespace), _query(query)))
+        accept = METADATA_LIST if metadata_only else "application/json"
+        path = object_path(resource, namespace)
+        answer = await self.request(Request(asked, "GET", path, _query(query), accept=accept))
         metadata = answer.get("metadata") or {}
         items = answer.get("items")
         if not isinstance(items, list):
             raise ServerError(f"{asked}: the answer is not a list")
         for item in items:
+            if metadata_only:
+                item.update(apiVersion=resource.api_version, kind=resource.kind)
             item.setdefault("apiVersion", resource.api_version)
             item.setdefault("kind", resource.kind)
         return ListPage(tuple(items), str(metadata.get("resourceVersion") or ""), str(metadata.get("continue") or ""))
 
     async def list_all(
-        self, resource: ApiResource, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+        self,
+        resource: ApiResource,
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        metadata_only: bool = False,
     ) -> ListPage:
         """Every object of a kind at one resource version: all of them, or an error."""
         page_of = partial(
-            self.list_page, resource, namespace, label_selector=label_selector, field_selector=field_selector
+            self.list_page,
+            resource,
+            namespace,
+            label_selector=label_selector,
+            field_selector=field_selector,
+            metadata_only=metadata_only,
         )
         for _ in range(1 + self.bounds.list_restarts_max):
             items: list[dict[str, Any]] = []

@@ -32,6 +32,8 @@ class ApiResource:
     plural: str
     namespaced: bool
     verbs: frozenset[str]
+    #: Such as `status` and `scale`.
+    subresources: frozenset[str] = frozenset()
 
     @property
     def api_version(self) -> str:
@@ -147,4 +149,7 @@ def _resources(group: str, version: Mapping[str, Any]) -> Iterator[ApiResource]:
                 plural=str(resource["resource"]),
                 namespaced=resource.get("scope") == "Namespaced",
                 verbs=frozenset(resource.get("verbs") or ()),
+                subresources=frozenset(
+                    str(below.get("subresource")) for below in resource.get("subresources") or () if below
+                ),
             )

@@ -71,10 +71,14 @@ class Informer:
         field_selector: str = "",
         on_change: OnChange | None = None,
         transform: Callable[[Object], Object] = without_managed_fields,
+        metadata_only: bool = False,
+        ends_on: tuple[type[TrueupError], ...] = (),
         bounds: InformerBounds | None = None,
     ) -> None:
+        """Errors of the classes in `ends_on` are raised by `run`; after any other it goes on by itself."""
         self._cluster = cluster
-        self._selection = Selection(resource, namespace, label_selector, field_selector)
+        self._selection = Selection(resource, namespace, label_selector, field_selector, metadata_only)
+        self._ends_on = ends_on
         self._handlers = [on_change] if on_change else []
         self._transform = transform
         self._bounds = bounds or InformerBounds()
@@ -115,7 +119,7 @@ class Informer:
         return self._snapshot
 
     async def run(self) -> None:
-        """Keep the store true until cancelled."""
+        """Keep the store true until cancelled, or until an error that ends it."""
         while True:
             try:
                 if not self._resource_version:
@@ -125,6 +129,8 @@ class Informer:
                 self._resource_version = ""
                 await self._pause(None)
             except TrueupError as error:
+                if isinstance(error, self._ends_on):
+                    raise
                 _log.warning("cannot follow", selection=str(self._selection), error=str(error))
                 await self._pause(error)
 
@@ -136,6 +142,7 @@ class Informer:
                 selection.namespace,
                 label_selector=selection.label_selector,
                 field_selector=selection.field_selector,
+                metadata_only=selection.metadata_only,
             )
         self._last_contact = monotonic()
         before = self._objects

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from trueup.clients.api_errors import Asked, ServerError, error_from_status
-from trueup.clients.cluster import Cluster, object_path
+from trueup.clients.cluster import METADATA_OBJECT, Cluster, object_path
 from trueup.clients.discovery import ApiResource
 from trueup.clients.transport import Request
 
@@ -36,6 +36,8 @@ class Selection:
     namespace: str = ""
     label_selector: str = ""
     field_selector: str = ""
+    #: Whether the server is to send no more of an object than its metadata.
+    metadata_only: bool = False
 
     def __str__(self) -> str:
         return f"{self.resource} in {self.namespace}" if self.namespace else str(self.resource)
@@ -70,13 +72,14 @@ async def watch_events(
         "GET",
         object_path(resource, selection.namespace),
         tuple((name, value) for name, value in query.items() if value),
+        accept=METADATA_OBJECT if selection.metadata_only else "application/json",
     )
     async with (
         cluster.transport.stream(request, silence_seconds_max=silence_seconds_max) as stream,
         aclosing(_lines(stream, asked, line_bytes_max)) as lines,
     ):
         async for line in lines:
-            yield _event(asked, resource, line)
+            yield _event(asked, selection, line)
 
 
 async def _lines(stream: aiohttp.StreamReader, asked: Asked, line_bytes_max: int) -> AsyncGenerator[bytes, None]:
@@ -95,7 +98,8 @@ async def _lines(stream: aiohttp.StreamReader, asked: Asked, line_bytes_max: int
             raise ServerError(f"{asked}: an event is over {line_bytes_max} bytes")
 
 
-def _event(asked: Asked, resource: ApiResource, line: bytes) -> WatchEvent:
+def _event(asked: Asked, selection: Selection, line: bytes) -> WatchEvent:
+    resource = selection.resource
     try:
         event = orjson.loads(line)
         kind, body = event["type"], event["object"]
@@ -106,6 +110,8 @@ def _event(asked: Asked, resource: ApiResource, line: bytes) -> WatchEvent:
     if kind == "ERROR":
         code = body.get("code")
         raise error_from_status(asked, code if isinstance(code, int) else 0, body)
+    if selection.metadata_only:
+        body.update(apiVersion=resource.api_version, kind=resource.kind)
     body.setdefault("apiVersion", resource.api_version)
     body.setdefault("kind", resource.kind)
     return WatchEvent(kind, body)

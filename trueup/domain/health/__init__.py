@@ -11,7 +11,7 @@ from trueup.domain.health.value import Health, HealthStatus, mapping, worst
 from trueup.domain.health.workloads import daemon_set, deployment, stateful_set
 from trueup.domain.resource import Body, ResourceKey
 
-__all__ = ["Health", "HealthStatus", "assess", "worst"]
+__all__ = ["Health", "HealthStatus", "assess", "has_health", "worst"]
 
 _BY_KIND: Mapping[tuple[str, str], Callable[[Body], Health]] = {
     ("", "PersistentVolumeClaim"): persistent_volume_claim,
@@ -23,6 +23,11 @@ _BY_KIND: Mapping[tuple[str, str], Callable[[Body], Health]] = {
     ("batch", "Job"): job,
     ("networking.k8s.io", "Ingress"): ingress,
 }
+
+
+def has_health(group: str, kind: str) -> bool:
+    """Whether objects of this kind can be anything but there or missing."""
+    return (group, kind) in _BY_KIND
 
 
 def assess(live: Body | None) -> Health | None:

@@ -1,0 +1,195 @@
+"""Watches the kinds that stand in inventories, each once, and marks what a change concerns.
+
+Of an object nothing is kept but its names and two digests: what it says and how it fares. A job is
+marked when either moves, and when the object goes or loses its tracking; a controller's report is
+nobody's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from trueup.clients.api_errors import ForbiddenError, NotServedError
+from trueup.clients.applications import ApplicationStore
+from trueup.clients.cluster import Cluster
+from trueup.clients.informer import Informer, InformerBounds
+from trueup.domain.application import ApplicationId
+from trueup.domain.errors import TrueupError
+from trueup.domain.health import has_health
+from trueup.domain.job import Job
+from trueup.domain.resource import ResourceKey, tracked_by
+from trueup.telemetry import WATCH_EVENTS, WATCHES
+
+from . import sighting
+from .quiet import QuietLog
+from .sighting import Sighting
+from .triggers import look_at, look_at_everything
+
+Kind = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherBounds:
+    #: The pause before a kind that is not served, or may not be read, is asked for again.
+    retry_seconds_min: float = 0.5
+    retry_seconds_max: float = 30.0
+    #: An object that an inventory gains is looked at where it was seen to move within this time: the
+    #: change may have come before it was known whose it is. Well above the longest run.
+    recent_seconds: float = 600.0
+    #: How long kinds that are listed already wait for the others, so that an application is looked at once.
+    first_lists_seconds_max: float = 10.0
+    informer: InformerBounds | None = None
+
+
+class Watcher:
+    """The watches of one cluster, as the inventories of its applications ask for them."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        applications: ApplicationStore,
+        mark: Callable[[Iterable[Job]], None],
+        *,
+        namespace: str,
+        bounds: WatcherBounds | None = None,
+    ) -> None:
+        """`mark` takes the jobs; `namespace` is where the Applications live."""
+        self._cluster = cluster
+        self._applications = applications
+        self._mark = mark
+        self._namespace = namespace
+        self._bounds = bounds or WatcherBounds()
+        self._informers: dict[Kind, Informer] = {}
+        self._states: dict[Kind, str] = {}
+        self._unseen: set[ApplicationId] = set()
+        self._kinds_changed = asyncio.Event()
+        self._all_listed = asyncio.Event()
+        self._quiet = QuietLog(__name__)
+        applications.on_inventory = self._observe_inventory
+
+    async def run(self) -> None:
+        """Watch until cancelled. A kind begins with the first inventory that has it and ends with the last."""
+        following: dict[Kind, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._kinds_changed.clear()
+                wanted = set(self._applications.kinds())
+                for kind in following.keys() - wanted:
+                    following.pop(kind).cancel()
+                    self._informers.pop(kind, None)
+                    self._tell(kind, None)
+                for kind in wanted - following.keys():
+                    self._tell(kind, "starting")
+                    following[kind] = group.create_task(self._follow(kind))
+                await self._kinds_changed.wait()
+
+    def is_watching(self, group: str, kind: str) -> bool:
+        """Whether every object of the kind has been seen once, and changes are told from now on."""
+        informer = self._informers.get((group, kind))
+        return informer is not None and informer.is_synced
+
+    async def _follow(self, kind: Kind) -> None:
+        bounds, failures = self._bounds, 0
+        while True:
+            try:
+                informer = await self._informer(kind)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._announce(kind, informer))
+                    await informer.run()
+            except* TrueupError as errors:
+                error = errors.exceptions[0]
+                self._quiet.warning("cannot watch", kind="/".join(kind), error=str(error))
+                self._tell(kind, "refused" if isinstance(error, ForbiddenError) else "away")
+            informer_before = self._informers.pop(kind, None)
+            failures = 0 if informer_before is not None and informer_before.is_synced else failures + 1
+            self._cluster.forget_kinds()
+            await asyncio.sleep(min(bounds.retry_seconds_max, bounds.retry_seconds_min * 2 ** min(failures, 32)))
+
+    async def _informer(self, kind: Kind) -> Informer:
+        resource = await self._cluster.resource(*kind)
+        is_plain = "status" not in resource.subresources and not has_health(*kind)
+        informer = Informer(
+            self._cluster,
+            resource,
+            transform=sighting.of_metadata if is_plain else sighting.of_object,
+            metadata_only=is_plain,
+            ends_on=(NotServedError, ForbiddenError),
+            bounds=self._bounds.informer,
+        )
+        informer.on_change(partial(self._observe_object, informer))
+        self._informers[kind] = informer
+        return informer
+
+    async def _announce(self, kind: Kind, informer: Informer) -> None:
+        """After the first list: nobody knows what moved before it, so whoever owns such objects looks at all of his.
+
+        Kinds that are listed at about the same time ask for it together.
+        """
+        await informer.synced()
+        self._unseen |= self._applications.owners_of_kind(*kind)
+        self._tell(kind, "watching")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._bounds.first_lists_seconds_max):
+                await self._all_listed.wait()
+        if self._unseen:
+            self._mark(look_at_everything(self._unseen))
+            self._unseen.clear()
+
+    def _observe_object(self, informer: Informer, old: Sighting | None, new: Sighting | None) -> None:
+        if not informer.is_synced:
+            return
+        if old is not None and new is not None and not sighting.has_moved(old, new):
+            WATCH_EVENTS.labels("ignored").inc()
+            return
+        key = ResourceKey.of(new or old or {})
+        concerned = self._applications.owners(key) or self._tracked(old, new)
+        WATCH_EVENTS.labels("enqueued" if concerned else "nobody's").inc()
+        if concerned:
+            self._mark(look_at(concerned, key))
+
+    def _tracked(self, *versions: Mapping[str, Any] | None) -> tuple[ApplicationId, ...]:
+        """The applications that the object's tracking id names, where it speaks of this very object."""
+        names = {name for body in versions if body is not None and (name := tracked_by(body)) is not None}
+        found = (self._applications.get(ApplicationId(self._namespace, name)) for name in sorted(names))
+        return tuple(application.id for application in found if application and application.is_home_cluster)
+
+    def _observe_inventory(
+        self, application: ApplicationId, gained: frozenset[ResourceKey], lost: frozenset[ResourceKey]
+    ) -> None:
+        for key in gained:
+            if self._may_have_missed(key):
+                self._mark(look_at([application], key))
+        for key in gained | lost:
+            others = [owner for owner in self._applications.owners(key) if owner != application]
+            if others:
+                # Two that claim one object are told so, and told when it is over.
+                self._mark(look_at([*others, application] if key in gained else others, key))
+        if self._states.keys() != self._applications.kinds():
+            self._kinds_changed.set()
+
+    def _may_have_missed(self, key: ResourceKey) -> bool:
+        informer = self._informers.get((key.group, key.kind))
+        if informer is None or not informer.is_synced:
+            return False
+        seen = informer.get(key.namespace, key.name)
+        return seen is None or monotonic() - seen[sighting.SEEN_AT] < self._bounds.recent_seconds
+
+    def _tell(self, kind: Kind, state: str | None) -> None:
+        if state is None:
+            self._states.pop(kind, None)
+        else:
+            self._states[kind] = state
+        counts = Counter(self._states.values())
+        for name in ("starting", "watching", "refused", "away"):
+            WATCHES.labels(name).set(counts[name])
+        if counts["starting"]:
+            self._all_listed.clear()
+        else:
+            self._all_listed.set()
