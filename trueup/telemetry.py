@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 GIT_FETCHES = Counter("trueup_git_fetches_total", "Fetches from a remote.", ["outcome"])
+GIT_FETCH_SECONDS = Histogram("trueup_git_fetch_seconds", "How long the child process of a `git fetch` ran.")
 GIT_COMMANDS = Counter("trueup_git_commands_total", "Git child processes started.", ["command"])
 RENDERS = Counter("trueup_renders_total", "Sources turned into manifests; a cache hit is not one.", ["outcome"])
 API_REQUESTS = Counter("trueup_kubernetes_requests_total", "Requests to an API server.", ["verb", "resource", "code"])

@@ -30,7 +30,7 @@ from trueup.domain.repository import (
     redact_url,
     remote_refs,
 )
-from trueup.telemetry import GIT_FETCHES
+from trueup.telemetry import GIT_FETCH_SECONDS, GIT_FETCHES
 
 _SCRATCH_PREFIX = "refs/trueup-scratch/"
 
@@ -186,6 +186,7 @@ class Fetcher:
         except process.ProcessError as e:
             GIT_FETCHES.labels("failure").inc()
             raise work.failed(_words(e)) from e
+        GIT_FETCH_SECONDS.observe(completed.seconds)
         if completed.returncode == 0:
             GIT_FETCHES.labels("success").inc()
             return

@@ -19,6 +19,7 @@ from asyncio.subprocess import SubprocessStreamProtocol
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import IO, TypeVar, cast
 
 PIPE = subprocess.PIPE
@@ -74,6 +75,8 @@ class Completed:
     returncode: int
     stdout: bytes
     stderr: bytes
+    #: From when it had been started until it was seen to have ended.
+    seconds: float
 
 
 def base_environment() -> dict[str, str]:
@@ -231,11 +234,13 @@ async def run(
     collector = _Collector(output_bytes_max)
     source = DEVNULL if stdin is None else PIPE
     transport = await _start(collector, argv, cwd=cwd, env=env, stdin=source, stdout=PIPE, stderr=PIPE)
+    started = monotonic()
     try:
         if stdin is not None:
             _feed(transport, stdin)
         async with asyncio.timeout(timeout_seconds):
             await _finish(collector)
+        seconds = monotonic() - started
     except TimeoutError as error:
         message = f"ended after {timeout_seconds:g} s, the longest it may run"
         raise ProcessTimeout(_program(argv), message, bytes(collector.stderr)) from error
@@ -245,7 +250,7 @@ async def run(
         message = f"ended after {output_bytes_max} bytes of output, the most it may write"
         raise OutputTooLarge(_program(argv), message, bytes(collector.stderr))
     returncode = cast("int", transport.get_returncode())
-    return Completed(returncode, bytes(collector.stdout), bytes(collector.stderr))
+    return Completed(returncode, bytes(collector.stdout), bytes(collector.stderr), seconds)
 
 
 class _Streams(SubprocessStreamProtocol):
