@@ -14,11 +14,14 @@ from typing import TypeVar
 
 import structlog
 
-from trueup.clients.api_errors import ForbiddenError
+from trueup.clients.api_errors import ForbiddenError, UnknownKindError
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster, ClusterBounds
 from trueup.clients.epoch import ensure_keys_secret
 from trueup.clients.git import GitBounds
+from trueup.clients.incident_records import GROUP as INCIDENT_GROUP
+from trueup.clients.incident_records import KIND as INCIDENT_KIND
+from trueup.clients.incidents import IncidentStore
 from trueup.clients.informer import Informer
 from trueup.clients.ops_server import serving_ops, write_addresses
 from trueup.clients.queue import Queue
@@ -102,6 +105,21 @@ async def ssh_known_hosts(cluster: Cluster, namespace: str) -> str:
     return as_text(as_mapping((found or {}).get("data")).get("ssh_known_hosts"))
 
 
+async def incident_store(cluster: Cluster, settings: Settings) -> IncidentStore | None:
+    """The records of incidents; None where their kind is not installed."""
+    try:
+        resource = await cluster.resource(INCIDENT_GROUP, INCIDENT_KIND)
+    except UnknownKindError as error:
+        log.warning("no incident is recorded, and nobody is told of one", reason=str(error))
+        return None
+    return IncidentStore(
+        cluster,
+        resource,
+        namespace=settings.namespace,
+        incidents_per_application_max=settings.incidents_per_application_max,
+    )
+
+
 @asynccontextmanager
 async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Parts]:
     """A worker with everything at hand; its parts do not run yet."""
@@ -146,8 +164,10 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
             Credentials(secrets),
             projects,
         )
-        worker = Worker(settings, engine, queue, sealer, store, resource)
-        yield Parts(worker, (applications, secrets, projects.informer), openings)
+        incidents = await patiently(lambda: incident_store(cluster, settings))
+        worker = Worker(settings, engine, queue, sealer, store, resource, incidents)
+        informers = [applications, secrets, projects.informer, *([incidents.informer] if incidents else [])]
+        yield Parts(worker, tuple(informers), openings)
 
 
 class Process:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.discovery import ApiResource
+from trueup.clients.incidents import IncidentStore
 from trueup.clients.queue import Lease, Queue
 from trueup.clients.seal import Sealer
 from trueup.domain.job import Claim
 from trueup.domain.redact import Redactor
 from trueup.engine.engine import Engine
 from trueup.settings import Settings
-
-if TYPE_CHECKING:
-    from trueup.clients.incidents import IncidentStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,11 +15,13 @@ import yaml
 from redis.asyncio import Redis
 
 from tests.support.api_proxy import proxy_to
+from tests.support.drift import incident, incidents
 from tests.support.kubectl import kubectl
 from tests.support.product import AUTOMATED, SECRET, Installation, config_map, is_synced, kubeconfig
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import FaultyProxy, Seen
 from tests.support.wait import wait_until
+from trueup.domain.incident import Incident
 
 BASE = Path(__file__).parents[2] / "deploy" / "base"
 RIGHTS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
@@ -85,14 +88,15 @@ async def test_a_push_becomes_synced_under_exactly_the_rights_of_the_deployment(
             proxies[half] = await stack.enter_async_context(proxy_to(sandbox))
             token = await kubectl(admin, "create", "token", f"trueup-{half}", "-n", trueup.namespace)
             path = kubeconfig(tmp_path / f"kubeconfig-{half}", proxies[half].url, token.strip())
-            await trueup.start(half, KUBECONFIG=str(path))
+            await trueup.start(half, KUBECONFIG=str(path), TRUEUP_INCIDENTS_PER_APPLICATION_MAX="1")
         await _live_a_life(trueup, admin)
         for half in HALVES:
             assert " 403" not in trueup.log(half).read_text(), "nothing was forbidden on the way"
             metrics = await trueup.metrics(half)
             assert metrics.total("trueup_kubernetes_requests_total", code="403") == 0
         await trueup.stop()
-    await kubectl(admin, "delete", "clusterrole,clusterrolebinding", f"trueup-deliver-{trueup.namespace}")
+    names = [f"{name}-{trueup.namespace}" for name in ("trueup-deliver", "trueup-watch")]
+    await kubectl(admin, "delete", "clusterrole,clusterrolebinding", *names)
 
     roles = {body["metadata"]["name"]: body for body in made if body["kind"] in ("Role", "ClusterRole")}
     unused = {
@@ -104,12 +108,14 @@ async def test_a_push_becomes_synced_under_exactly_the_rights_of_the_deployment(
     assert not unused
     delivering = _rights(proxies["worker"], *(f"{trueup.delivered_to}-made", ""))
     assert all(is_used(right, delivering) for right in granted(roles["trueup-deliver"]))
+    assert all(is_used(right, _rights(proxies["service"], "")) for right in granted(roles["trueup-watch"]))
 
 
 async def _live_a_life(trueup: Installation, admin: Path) -> None:
-    """All that the two halves do: keys and epoch, a first sync, a push with a prune, an edit, a deletion."""
+    """All that the two halves do: keys and epoch, a first sync, a push with a prune, live edits, a deletion."""
     repository = await trueup.repository()
-    first = await repository.push({"app/one.yaml": config_map("one", at="first"), "app/two.yaml": config_map("two")})
+    names = ("one", "two", "three")
+    first = await repository.push({f"app/{name}.yaml": config_map(name, at="first") for name in names})
     namespace = f"{trueup.delivered_to}-made"
     await trueup.apply(
         "harbour",
@@ -124,6 +130,17 @@ async def _live_a_life(trueup: Installation, admin: Path) -> None:
     raw = await trueup.until("harbour", is_synced(second), "synced, one object changed and one pruned")
     results = {r["name"]: r["status"] for r in raw["status"]["operationState"]["syncResult"]["resources"]}
     assert results == {"one": "Synced", "two": "Pruned"}
+    for name in ("one", "three"):
+        patch = orjson.dumps({"data": {"at": "sea"}}).decode()
+        await kubectl(admin, "patch", "configmap", name, "-n", namespace, "--type=merge", "-p", patch)
+        await incident(trueup, "harbour", partial(_is_open_about, name), "opened")
+        await trueup.patch("harbour", {"operation": {"sync": {}}})
+        await incident(trueup, "harbour", lambda one: not one.is_open, "closed")
+
+    async def only_the_latest() -> bool:
+        return len(await incidents(trueup, "harbour")) == 1
+
+    await wait_until(only_the_latest, 30, "the older incident goes")
     # Redis is lost: the epoch of the Lease is raised.
     async with Redis.from_url(trueup.redis_url) as redis:
         assert await redis.flushall()
@@ -149,6 +166,10 @@ async def _live_a_life(trueup: Installation, admin: Path) -> None:
     await kubectl(admin, "delete", "namespace", namespace, "--wait=false")
 
 
+def _is_open_about(name: str, one: Incident) -> bool:
+    return one.is_open and one.objects[0].key.name == name
+
+
 def _rights(proxy: FaultyProxy, *namespaces: str) -> set[Right]:
     found = (used(seen) for seen in proxy.requests)
     return {one[1] for one in found if one is not None and one[0] in namespaces}
@@ -157,4 +178,6 @@ def _rights(proxy: FaultyProxy, *namespaces: str) -> set[Right]:
 def _placed(body: dict[str, Any], namespace: str) -> dict[str, Any]:
     """The object in this installation's namespace; what is cluster-scoped gets a name of its own."""
     text = orjson.dumps(body).decode().replace('"namespace":"argocd"', f'"namespace":"{namespace}"')
-    return dict(orjson.loads(text.replace('"trueup-deliver"', f'"trueup-deliver-{namespace}"')))
+    for name in ("trueup-deliver", "trueup-watch"):
+        text = text.replace(f'"{name}"', f'"{name}-{namespace}"')
+    return dict(orjson.loads(text))

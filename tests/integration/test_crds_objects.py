@@ -172,7 +172,7 @@ async def test_kubectl_can_apply_our_files_and_edit_an_application(
 ) -> None:
     files = Path(__file__).parents[2] / "deploy" / "crds"
     applied = await kubectl(sandbox.kubeconfig, "apply", "--dry-run=server", "-f", str(files))
-    assert applied.count("server dry run") == 2
+    assert applied.count("server dry run") == 3
     await cluster.create(await applications(cluster), namespace, sample("web-shop", namespace))
     patch = '{"operation":{"sync":{"revision":"main"},"initiatedBy":{"username":"ada"}}}'
     await kubectl(sandbox.kubeconfig, "patch", "app", "web-shop", "-n", namespace, "--type=merge", "-p", patch)

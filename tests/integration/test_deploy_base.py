@@ -60,7 +60,7 @@ async def test_the_service_may_not_touch_what_is_delivered(kubeconfig: Path) -> 
     ]
     assert sorted(bound) == ["trueup-service", "trueup-watch"]
     (watch,) = [body for body in made if body["kind"] == "ClusterRole" and body["metadata"]["name"] == "trueup-watch"]
-    assert {verb for rule in watch["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    assert {verb for rule in watch["rules"] for verb in rule["verbs"]} == {"list", "watch"}
     (role,) = [body for body in made if body["kind"] == "Role" and body["metadata"]["name"] == "trueup-service"]
     granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
     assert granted == {

@@ -13,7 +13,7 @@ import yaml
 from trueup.clients.crds import crd_manifests, is_ours
 from trueup.clients.crds.files import crd_files
 
-APPLICATION, PROJECT = crd_manifests()
+APPLICATION, PROJECT, INCIDENT = crd_manifests()
 DIRECTORY = Path(__file__).parents[2] / "deploy" / "crds"
 #: kubectl apply keeps the object as JSON in an annotation; all annotations together may have 256 KiB.
 LAST_APPLIED_BYTES_MAX = 256 * 1024
@@ -33,21 +33,25 @@ def nodes(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str,
         yield from nodes(node["additionalProperties"], f"{path}{{}}")
 
 
-ALL = [*nodes(schema(APPLICATION), "Application"), *nodes(schema(PROJECT), "AppProject")]
+ALL = [
+    *nodes(schema(APPLICATION), "Application"),
+    *nodes(schema(PROJECT), "AppProject"),
+    *nodes(schema(INCIDENT), "Incident"),
+]
 BY_PATH = dict(ALL)
 
 
 def test_the_files_in_deploy_are_what_the_models_say() -> None:
     files = crd_files()
     assert {path.name: path.read_text(encoding="utf-8") for path in DIRECTORY.glob("*.yaml")} == files
-    assert [yaml.safe_load(text) for text in files.values()] == [APPLICATION, PROJECT]
+    assert [yaml.safe_load(text) for text in files.values()] == [APPLICATION, PROJECT, INCIDENT]
 
 
 def test_the_files_have_no_yaml_aliases() -> None:
     assert not any("&id" in text for text in crd_files().values())
 
 
-@pytest.mark.parametrize("crd", [APPLICATION, PROJECT], ids=["applications", "appprojects"])
+@pytest.mark.parametrize("crd", [APPLICATION, PROJECT, INCIDENT], ids=["applications", "appprojects", "incidents"])
 def test_a_definition_is_small_enough_for_kubectl_apply(crd: dict[str, Any]) -> None:
     assert len(json.dumps(crd)) < LAST_APPLIED_BYTES_MAX
 

@@ -12,9 +12,12 @@ from typing import Any
 
 from trueup.clients.crds.application import Application
 from trueup.clients.crds.appproject import AppProject
+from trueup.clients.crds.incident import Incident
 from trueup.clients.crds.model import Model
 
 GROUP = "argoproj.io"
+#: Of what Argo CD has no object for.
+OWN_GROUP = "trueup.dev"
 VERSION = "v1alpha1"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "trueup"
@@ -69,6 +72,7 @@ def _definition(
     *,
     plural: str,
     short_names: tuple[str, ...],
+    group: str = GROUP,
     columns: tuple[tuple[str, str, int], ...] = (),
 ) -> dict[str, Any]:
     kind = model.__name__
@@ -83,18 +87,23 @@ def _definition(
     }
     if columns:
         version["additionalPrinterColumns"] = [
-            {"name": name, "type": "string", "jsonPath": path, **({"priority": priority} if priority else {})}
+            {
+                "name": name,
+                "type": "integer" if path.endswith(".times") else "string",
+                "jsonPath": path,
+                **({"priority": priority} if priority else {}),
+            }
             for name, path, priority in columns
         ]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
-            "name": f"{plural}.{GROUP}",
-            "labels": {"app.kubernetes.io/name": f"{plural}.{GROUP}", MANAGED_BY_LABEL: MANAGED_BY},
+            "name": f"{plural}.{group}",
+            "labels": {"app.kubernetes.io/name": f"{plural}.{group}", MANAGED_BY_LABEL: MANAGED_BY},
         },
         "spec": {
-            "group": GROUP,
+            "group": group,
             "names": {
                 "kind": kind,
                 "listKind": f"{kind}List",
@@ -109,7 +118,7 @@ def _definition(
 
 
 def crd_manifests() -> list[dict[str, Any]]:
-    """Both definitions, ready to apply. Neither has a status subresource, as Argo CD's have none."""
+    """All definitions, ready to apply. None has a status subresource, as Argo CD's have none."""
     return [
         _definition(
             Application,
@@ -123,6 +132,22 @@ def crd_manifests() -> list[dict[str, Any]]:
             ),
         ),
         _definition(AppProject, plural="appprojects", short_names=("appproj", "appprojs")),
+        _definition(
+            Incident,
+            plural="incidents",
+            short_names=("inc",),
+            group=OWN_GROUP,
+            columns=(
+                ("Application", ".spec.application", 0),
+                ("Cause", ".spec.cause", 0),
+                ("Phase", ".status.phase", 0),
+                ("Opened", ".spec.openedAt", 0),
+                ("By", ".status.manager", 0),
+                ("Ending", ".status.ending", 0),
+                ("Closed", ".status.closedAt", 10),
+                ("Times", ".status.times", 10),
+            ),
+        ),
     ]
 
 

@@ -1,0 +1,187 @@
+"""An incident as the API server keeps it, written and read. Reading never raises for what a record says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from trueup.domain.application import ApplicationId
+from trueup.domain.incident import DriftedObject, Field, Flip, Incident, Message
+from trueup.domain.lenient import as_list, as_mapping, as_text, as_whole
+from trueup.domain.resource import ResourceKey
+
+GROUP = "trueup.dev"
+KIND = "Incident"
+API_VERSION = f"{GROUP}/v1alpha1"
+APPLICATION_LABEL = "trueup.dev/application"
+LABEL_CHARS_MAX = 63
+NAME_CHARS_MAX = 253
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def new_record(incident: Incident) -> dict[str, Any]:
+    """The object to create. It goes with the Application that it is about."""
+    application = incident.application
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": record_name(incident),
+            "namespace": application.namespace,
+            "labels": {APPLICATION_LABEL: label_of(application.name)},
+            "ownerReferences": [
+                {
+                    "apiVersion": "argoproj.io/v1alpha1",
+                    "kind": "Application",
+                    "name": application.name,
+                    "uid": incident.application_uid,
+                }
+            ],
+        },
+        "spec": {
+            "application": application.name,
+            "applicationUid": incident.application_uid,
+            "cluster": incident.cluster,
+            "cause": incident.cause,
+            "openedAt": time_text(incident.opened_at),
+        },
+        "status": {name: value for name, value in status_of(incident).items() if value is not None},
+    }
+
+
+def record_name(incident: Incident) -> str:
+    """The application's name and the moment: what two workers that saw the same would both choose."""
+    suffix = f".{int(incident.opened_at.timestamp() * 1000):x}"
+    return _shortened(incident.application.name, NAME_CHARS_MAX - len(suffix)) + suffix
+
+
+def label_of(name: str) -> str:
+    """The application's name as a label value; a digest stands for the rest of a long one."""
+    return _shortened(name, LABEL_CHARS_MAX)
+
+
+def _shortened(name: str, chars_max: int) -> str:
+    if len(name) <= chars_max:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: chars_max - 9].rstrip('-.')}-{digest}"
+
+
+def status_of(incident: Incident) -> dict[str, Any]:
+    """All of the status but what the notifier keeps there; None takes a member away."""
+    managers = (field.manager for item in incident.objects for field in item.fields if field.manager)
+    return {
+        "phase": "Open" if incident.is_open else "Closed",
+        "revision": incident.revision,
+        "manager": next(managers, None),
+        "updatedAt": time_text(incident.updated_at),
+        "closedAt": time_text(incident.closed_at) if incident.closed_at else None,
+        "ending": incident.ending or None,
+        "times": incident.times,
+        "selfHeals": incident.self_heals or None,
+        "trouble": incident.trouble or None,
+        "objects": [_object(item) for item in incident.objects],
+        "objectsLeftOut": incident.objects_left_out or None,
+        "flips": [
+            {**_key(flip.key), "path": flip.path, "manager": flip.manager, "times": [time_text(t) for t in flip.times]}
+            for flip in incident.flips
+        ],
+    }
+
+
+def read_record(raw: Mapping[str, Any]) -> Incident:
+    """The incident that a record tells of."""
+    metadata, spec, status = (as_mapping(raw.get(part)) for part in ("metadata", "spec", "status"))
+    message = as_mapping(status.get("message"))
+    opened_at = _time(spec.get("openedAt")) or _time(metadata.get("creationTimestamp")) or _NEVER
+    closed_at = _time(status.get("closedAt"))
+    if closed_at is None and status.get("phase") == "Closed":
+        closed_at = _time(status.get("updatedAt")) or opened_at
+    ending = status.get("ending")
+    return Incident(
+        application=ApplicationId(as_text(metadata.get("namespace")), as_text(spec.get("application"))),
+        application_uid=as_text(spec.get("applicationUid")),
+        cluster=as_text(spec.get("cluster")),
+        cause="Revision" if spec.get("cause") == "Revision" else "Drift",
+        revision=as_text(status.get("revision")),
+        opened_at=opened_at,
+        updated_at=_time(status.get("updatedAt")) or opened_at,
+        objects=tuple(_read_object(as_mapping(item)) for item in as_list(status.get("objects"))),
+        objects_left_out=as_whole(status.get("objectsLeftOut")),
+        self_heals=status.get("selfHeals") is True,
+        trouble=as_text(status.get("trouble")),
+        closed_at=closed_at,
+        ending=ending if ending in ("SelfHealed", "Synced", "Reverted", "Accepted") else "",
+        times=max(1, as_whole(status.get("times"), 1)),
+        flips=tuple(_read_flip(as_mapping(item)) for item in as_list(status.get("flips"))),
+        message=Message(*(as_text(message.get(part)) for part in ("channel", "id", "digest"))) if message else None,
+        name=as_text(metadata.get("name")),
+        resource_version=as_text(metadata.get("resourceVersion")),
+    )
+
+
+def time_text(time: datetime) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return time.astimezone(UTC) if time is not None and time.tzinfo is not None else None
+
+
+def _key(key: ResourceKey) -> dict[str, str]:
+    parts = {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name}
+    return {name: value for name, value in parts.items() if value}
+
+
+def _read_key(raw: Mapping[str, Any]) -> ResourceKey:
+    return ResourceKey(*(as_text(raw.get(part)) for part in ("group", "kind", "namespace", "name")))
+
+
+def _object(item: DriftedObject) -> dict[str, Any]:
+    fields = [
+        {
+            "path": field.path,
+            "change": field.kind,
+            "desired": field.desired,
+            "live": field.live,
+            "manager": field.manager,
+            "time": field.time,
+        }
+        for field in item.fields
+    ]
+    left_out = {"fieldsLeftOut": item.fields_left_out} if item.fields_left_out else {}
+    shown = [{name: value for name, value in field.items() if value or name in ("path", "change")} for field in fields]
+    return {**_key(item.key), "status": item.status, "fields": shown, **left_out}
+
+
+def _read_object(raw: Mapping[str, Any]) -> DriftedObject:
+    status = raw.get("status")
+    return DriftedObject(
+        _read_key(raw),
+        status if status in ("Missing", "Unwanted") else "OutOfSync",
+        tuple(_read_field(as_mapping(field)) for field in as_list(raw.get("fields"))),
+        as_whole(raw.get("fieldsLeftOut")),
+    )
+
+
+def _read_field(raw: Mapping[str, Any]) -> Field:
+    change = raw.get("change")
+    return Field(
+        as_text(raw.get("path")),
+        change if change in ("missing", "extra") else "changed",
+        *(as_text(raw.get(part)) for part in ("desired", "live", "manager", "time")),
+    )
+
+
+def _read_flip(raw: Mapping[str, Any]) -> Flip:
+    times = (_time(time) for time in as_list(raw.get("times")))
+    return Flip(
+        _read_key(raw), as_text(raw.get("path")), as_text(raw.get("manager")), tuple(t for t in times if t is not None)
+    )
