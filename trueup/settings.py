@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -79,6 +79,22 @@ class Settings(BaseSettings):
     deletion_recheck_seconds_min: Positive = 0.3
     deletion_recheck_seconds_max: Positive = 30.0
     deletion_patience_seconds: Positive = 20.0
+
+    # Slack: off without a token and a channel.
+    slack_token: SecretStr | None = None
+    slack_channel: str = ""
+    slack_api_url: str = "https://slack.com/api/"
+    #: Where people reach the service, for links; empty where they do not.
+    public_url: str = ""
+    slack_request_seconds_max: Positive = 10.0
+    #: After a change of an incident the next one is waited for so long: what is healed at once is one message.
+    slack_settle_seconds: Positive = 1.0
+    slack_claim_seconds: Positive = 60.0
+    #: An incident that began longer ago is no news to a channel that never heard of it.
+    slack_age_seconds_max: Positive = 86_400.0
+    slack_retry_seconds_max: Positive = 300.0
+    #: How long `worker --drain` waits for the channel to know everything.
+    slack_drain_seconds_max: Positive = 20.0
 
     # Git.
     fetch_seconds_max: Positive = 300.0

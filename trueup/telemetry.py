@@ -26,6 +26,7 @@ EVENT_TO_SETTLED_SECONDS = Histogram(
     "trueup_event_to_settled_seconds", "From the oldest event of a job to its settling, by Redis' clock.", ["kind"]
 )
 SYNCS = Counter("trueup_syncs_total", "Syncs by their final phase.", ["phase"])
+SLACK_MESSAGES = Counter("trueup_slack_messages_total", "Messages for the channel.", ["kind", "outcome"])
 SWEEP_CATCHES = Counter("trueup_sweep_catches_total", "Moved refs that no webhook had announced.")
 SWEEPS = Counter("trueup_sweeps_total", "Sweeps of every repository.", ["cause"])
 WATCHES = Gauge("trueup_watches", "Kinds that are watched for drift, by how it stands with them.", ["state"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import secrets
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 import structlog
+from pydantic import SecretStr
 
 from trueup.clients.api_errors import ForbiddenError, UnknownKindError
 from trueup.clients.applications import ApplicationStore
@@ -28,6 +30,7 @@ from trueup.clients.queue import Queue
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
 from trueup.clients.seal import Sealer
+from trueup.clients.slack import SlackChannel
 from trueup.clients.transport import TransportBounds
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.lenient import as_mapping, as_text
@@ -42,6 +45,7 @@ from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
 from .context import Worker
 from .credentials import SECRET_SELECTOR, Credentials, Openings
 from .dispatcher import handler
+from .notify import Notifier, NotifyBounds
 from .projects import Projects
 
 log = structlog.get_logger()
@@ -92,6 +96,8 @@ class Parts:
     worker: Worker
     informers: tuple[Informer, ...]
     openings: Openings
+    #: None where there is nobody to tell, or nothing on record to tell of.
+    notifier: Notifier | None
 
 
 async def ssh_known_hosts(cluster: Cluster, namespace: str) -> str:
@@ -118,6 +124,28 @@ async def incident_store(cluster: Cluster, settings: Settings) -> IncidentStore 
         namespace=settings.namespace,
         incidents_per_application_max=settings.incidents_per_application_max,
     )
+
+
+def slack_channel(settings: Settings, token: SecretStr) -> SlackChannel:
+    """The channel that the settings name."""
+    return SlackChannel(
+        token=token.get_secret_value(),
+        channel=settings.slack_channel,
+        api_url=settings.slack_api_url,
+        request_seconds_max=settings.slack_request_seconds_max,
+    )
+
+
+def slack_notifier(settings: Settings, incidents: IncidentStore, channel: SlackChannel) -> Notifier:
+    """Who tells the channel in this process."""
+    bounds = NotifyBounds(
+        settle_seconds=settings.slack_settle_seconds,
+        claim_seconds=settings.slack_claim_seconds,
+        age_seconds_max=settings.slack_age_seconds_max,
+        retry_seconds_max=settings.slack_retry_seconds_max,
+    )
+    holder = secrets.token_hex(8)
+    return Notifier(incidents, channel, holder=holder, bounds=bounds, public_url=settings.public_url)
 
 
 @asynccontextmanager
@@ -151,23 +179,27 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         await patiently(queue.check_server)
         store = ApplicationStore()
         applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
-        secrets = Informer(cluster, secret, namespace=settings.namespace, label_selector=SECRET_SELECTOR)
+        credentials = Informer(cluster, secret, namespace=settings.namespace, label_selector=SECRET_SELECTOR)
         projects = Projects(cluster, project, namespace=settings.namespace)
-        openings = Openings(queue, store, is_loaded=lambda: secrets.is_synced)
-        secrets.on_change(openings.observe)
+        openings = Openings(queue, store, is_loaded=lambda: credentials.is_synced)
+        credentials.on_change(openings.observe)
         engine = Engine(
             settings,
             cluster,
             mirrors,
             RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max),
             Verdicts(),
-            Credentials(secrets),
+            Credentials(credentials),
             projects,
         )
         incidents = await patiently(lambda: incident_store(cluster, settings))
         worker = Worker(settings, engine, queue, sealer, store, resource, incidents)
-        informers = [applications, secrets, projects.informer, *([incidents.informer] if incidents else [])]
-        yield Parts(worker, tuple(informers), openings)
+        informers = [applications, credentials, projects.informer, *([incidents.informer] if incidents else [])]
+        notifier = None
+        if incidents is not None and settings.slack_token is not None and settings.slack_channel:
+            channel = await stack.enter_async_context(slack_channel(settings, settings.slack_token))
+            notifier = slack_notifier(settings, incidents, channel)
+        yield Parts(worker, tuple(informers), openings, notifier)
 
 
 class Process:
@@ -218,7 +250,11 @@ class Process:
             self._consumer = Consumer(parts.worker.queue, handler(parts.worker), settings)
             write_addresses(settings.data_dir, self._name, {"ops_listen": bound})
             log.info("ready", ops=bound, namespace=settings.namespace)
+            if parts.notifier is not None:
+                following.append(group.create_task(parts.notifier.run()))
             await self._consumer.run(self._stop, drain=self._drain)
+            if self._drain and parts.notifier is not None:
+                await parts.notifier.idle(seconds_max=settings.slack_drain_seconds_max)
             for task in following:
                 task.cancel()
 

@@ -117,6 +117,8 @@ def read_record(raw: Mapping[str, Any]) -> Incident:
         times=max(1, as_whole(status.get("times"), 1)),
         flips=tuple(_read_flip(as_mapping(item)) for item in as_list(status.get("flips"))),
         message=Message(*(as_text(message.get(part)) for part in ("channel", "id", "digest"))) if message else None,
+        claimed_by=as_text(as_mapping(status.get("claim")).get("holder")),
+        claimed_until=_time(as_mapping(status.get("claim")).get("until")),
         name=as_text(metadata.get("name")),
         resource_version=as_text(metadata.get("resourceVersion")),
     )

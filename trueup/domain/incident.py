@@ -116,6 +116,9 @@ class Incident:
     times: int = 1
     flips: tuple[Flip, ...] = ()
     message: Message | None = None
+    #: Who is about to tell the channel, and until when nobody else may.
+    claimed_by: str = ""
+    claimed_until: datetime | None = None
     #: The record's own name and version; empty for one that is not kept yet.
     name: str = ""
     resource_version: str = ""
