@@ -93,11 +93,10 @@ def _completed(application: Application, comparison: Comparison, observed: Obser
     return replace(comparison, carried=carried, carried_images=tuple(images))
 
 
-def _shared(worker: Worker, application: Application, comparison: Comparison) -> dict[ResourceKey, str]:
-    """What another Application has in its inventory as well."""
-    return {
-        key: other.name
+def _shared(worker: Worker, application: Application, comparison: Comparison) -> dict[ResourceKey, frozenset[str]]:
+    """What other Applications have in their inventories as well."""
+    claims = {
+        key: frozenset(other.name for other in worker.applications.owners(key) if other != application.id)
         for key in comparison.manifests
-        for other in worker.applications.owners(key)
-        if other != application.id
     }
+    return {key: names for key, names in claims.items() if names}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.support.bad_input import fresh, healed, told
-from tests.support.product import AUTOMATED, Installation, config_map
+from tests.support.product import AUTOMATED, Installation, conditions, config_map, is_synced
 from trueup.clients.api_errors import ApiError
 
 RUBBISH: tuple[Any, ...] = (
@@ -57,7 +57,8 @@ async def test_rubbish_at_every_place_stops_nobody_else(running: Installation) -
     assert taken > POISONED / 3, "most of it has to get past the API server to be a test"
     second = await repository.push({"app/one.yaml": config_map(one, at="second")})
     assert await running.webhook(repository.url) == 202
-    await healed(running, name, second)
+    raw = await running.until(name, is_synced(second), "synced in the midst of rubbish")
+    assert all("poison-" in message for message in conditions(raw)), "those that claim its object are named, no more"
     await running.at_rest()
     since = (await running.metrics("worker")).since(before)
     assert since.total("trueup_jobs_run_total", outcome="broken") == 0

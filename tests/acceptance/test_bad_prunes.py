@@ -146,7 +146,8 @@ async def test_two_applications_that_want_one_object_do_not_fight_over_it(runnin
     await healed(running, first_name, revision)
     await running.apply(second_name, repository.url, path="two", syncPolicy=healing)
     key = f"ConfigMap {running.delivered_to}/{shared}"
-    await told(running, second_name, "SharedResourceWarning", key, first_name, "take it out of one")
+    await told(running, second_name, "SharedResourceWarning", key, first_name, "take it out of all but one")
+    await told(running, first_name, "SharedResourceWarning", key, second_name)
     await running.at_rest()
     before = await running.live("ConfigMap", shared)
     assert before is not None
@@ -158,13 +159,15 @@ async def test_two_applications_that_want_one_object_do_not_fight_over_it(runnin
     after = await running.live("ConfigMap", shared)
     assert after is not None
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"], "nobody wrote it again"
-    raw = await running.until(first_name, is_synced(revision), "the one that has it is not at fault")
-    assert not conditions(raw)
+    raw = await running.until(first_name, is_synced(revision), "the one that has it is true to Git")
+    (warning,) = conditions(raw)
+    assert second_name in warning
 
     # Who does not own it may drop it, and nothing happens to it.
     second = await repository.push({"two/shared.yaml": None})
     assert await running.webhook(repository.url) == 202
     await healed(running, second_name, second)
+    await running.until(first_name, lambda raw: not conditions(raw), "nobody else claims it any more")
     live = await running.live("ConfigMap", shared)
     assert live is not None
     assert tracked_by(live) == first_name

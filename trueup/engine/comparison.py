@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from trueup.domain.application import Application, SyncStatus
@@ -16,6 +16,8 @@ from trueup.engine.observe import Observed
 
 #: So many comparisons in one piece hold the event loop for a few dozen milliseconds at the most.
 OBJECTS_BETWEEN_PAUSES = 20
+#: Of the Applications that claim one object, so many are named.
+APPLICATIONS_NAMED_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Comparison:
     #: Of a comparison in part: the objects that were not looked at, as they were last recorded.
     carried: Mapping[ResourceKey, ResourceEntry] = field(default_factory=dict)
     carried_images: tuple[str, ...] = ()
-    #: Desired objects that another Application names among its own too, and which.
-    shared: Mapping[ResourceKey, str] = field(default_factory=dict)
+    #: Desired objects that other Applications have in their inventories too, and which.
+    shared: Mapping[ResourceKey, frozenset[str]] = field(default_factory=dict)
 
     @property
     def looked_at(self) -> frozenset[ResourceKey] | None:
@@ -132,11 +134,12 @@ class Comparison:
     def conditions(self) -> tuple[Condition, ...]:
         """What people should know about this comparison."""
         found = [Condition("ComparisonError", f"{key}: {reason}") for key, reason in sorted(self.unreadable.items())]
+        claims = {key: set(names) for key, names in self.shared.items()}
+        for key, owner in self.foreign.items():
+            claims.setdefault(key, set()).add(owner)
         shared = (
-            Condition(
-                "SharedResourceWarning", f"{key} is part of application {owner} too; take it out of one of the two"
-            )
-            for key, owner in sorted({**self.shared, **self.foreign}.items())
+            Condition("SharedResourceWarning", f"{key} is part of {_named(names)} too; take it out of all but one")
+            for key, names in sorted(claims.items())
         )
         return (*found, *shared)
 
@@ -161,6 +164,14 @@ class Comparison:
                 diff = compare(manifest, body)
                 diffs[key] = settle_with(diff, body) if body is not None else diff
         return replace(self, live=live, diffs=diffs)
+
+
+def _named(applications: Collection[str]) -> str:
+    """The names in a sentence; of many, the first and how many more."""
+    first, *others = sorted(applications)
+    if len(others) < APPLICATIONS_NAMED_MAX:
+        return f"application {' and '.join((first, *others))}"
+    return f"application {first} and of {len(others)} more"
 
 
 async def hold_against(application: Application, revision: str, observed: Observed) -> Comparison:
