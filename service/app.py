@@ -27,7 +27,7 @@ from .answers import answer_errors
 from .api import Api
 from .body import BodyBounds, BodyReader
 from .connections import ConnectionBounds, Gate, GatedSite, note_request
-from .dispatch import DispatchBounds, Dispatcher
+from .dispatch import DispatchBounds, Dispatcher, Owed
 from .probes import Progress
 from .receiver import Receiver
 from .snapshots import Snapshots
@@ -62,7 +62,7 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
     secrets = WebhookSecrets(webhook_secrets_tried_max=settings.webhook_secrets_tried_max)
     dispatcher = Dispatcher(
         queue,
-        lambda: jobs_of_everything(applications.repositories(), applications.all()),
+        lambda owed: jobs_of_everything(applications.repositories(), applications.all(), live=owed is Owed.EVERYTHING),
         bounds=DispatchBounds(dirty_keys_max=settings.dirty_keys_max),
     )
     snapshots = Snapshots(

@@ -1,7 +1,8 @@
 """The one way from the service into the queue, and the memory of what Redis could not take.
 
 While Redis is away, jobs wait here joined by key; over `dirty_keys_max` keys the memory is given up
-for one word, "everything", which is a sweep once Redis is back. Nothing is lost, only haste.
+for one word, "everything": once Redis is back, every repository and every live object is looked at.
+Nothing is lost, only haste.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from itertools import count
 from time import monotonic
 
@@ -38,22 +40,33 @@ class DispatchBounds:
 DEFAULT_BOUNDS = DispatchBounds()
 
 
+class Owed(IntEnum):
+    """How much has to be looked at beside what is marked."""
+
+    NOTHING = 0
+    #: What commits may have moved.
+    REPOSITORIES = 1
+    #: That, and whatever may have moved in the cluster.
+    EVERYTHING = 2
+
+
 class Dispatcher:
     """Hands jobs to the queue: at once and for certain by `submit`, soon and for certain by `mark`."""
 
     def __init__(
         self,
         queue: Queue,
-        everything: Callable[[], Sequence[Job]],
+        jobs_owed: Callable[[Owed], Sequence[Job]],
         *,
         bounds: DispatchBounds = DEFAULT_BOUNDS,
     ) -> None:
-        """`everything` gives the jobs that stand for whatever may have been forgotten."""
+        """`jobs_owed` gives the jobs that stand for whatever may have been forgotten."""
         self._queue = queue
-        self._everything = everything
+        self._jobs_owed = jobs_owed
         self._bounds = bounds
         self._dirty: dict[str, Job] = {}
-        self._everything_owed = False
+        #: What is to be looked at at the loop's next turn.
+        self.owed = Owed.NOTHING
         self._wake = asyncio.Event()
         self._log = QuietLog(__name__)
         #: `time.monotonic()` of the loop's last turn, for a progress probe.
@@ -65,10 +78,6 @@ class Dispatcher:
     def dirty_keys(self) -> int:
         """How many jobs wait for Redis."""
         return len(self._dirty)
-
-    @property
-    def is_everything_owed(self) -> bool:
-        return self._everything_owed
 
     async def submit(self, jobs: Sequence[Job]) -> None:
         """Returns once Redis has confirmed. Where it did not, the jobs are marked and TrueupError is raised."""
@@ -85,13 +94,13 @@ class Dispatcher:
             self._dirty[job.key] = _joined(waiting, job) if waiting else job
         if len(self._dirty) > self._bounds.dirty_keys_max:
             self._dirty.clear()
-            self._everything_owed = True
+            self.owe(Owed.EVERYTHING)
         self._wake.set()
         DIRTY_JOBS.set(len(self._dirty))
 
-    def mark_everything(self) -> None:
-        """Sweep everything at the next turn of the loop."""
-        self._everything_owed = True
+    def owe(self, what: Owed) -> None:
+        """Look at so much at the next turn of the loop."""
+        self.owed = max(self.owed, what)
         self._wake.set()
 
     async def run(self) -> None:
@@ -126,14 +135,14 @@ class Dispatcher:
 
     async def _hand_over(self) -> None:
         self._wake.clear()
-        if self._everything_owed:
-            self._everything_owed = False
+        if owed := self.owed:
+            self.owed = Owed.NOTHING
             try:
-                for batch in self._batches(self._everything()):
+                for batch in self._batches(self._jobs_owed(owed)):
                     await self._enqueue(batch)
                     self.last_turn = monotonic()
             except BaseException:
-                self.mark_everything()
+                self.owe(owed)
                 raise
         while self._dirty:
             batch = [self._dirty.pop(key) for key in list(self._dirty)[: self._bounds.batch_jobs_max]]

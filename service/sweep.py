@@ -3,6 +3,8 @@
 Redis without an epoch was emptied: the epoch is raised in Kubernetes first and opened in Redis then.
 Any number of replicas may do this at once, since only a higher epoch is ever opened. Each replica
 that sees an epoch it has not seen before sweeps, so that no sweep hangs on one that dies meanwhile.
+What an emptied Redis has forgotten may have been live edits as well as pushes, so then every
+application is looked at too; at the start the watches see to that.
 """
 
 from __future__ import annotations
@@ -11,17 +13,19 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import structlog
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.queue import Queue
+from trueup.clients.queue_scripts import DEFAULT_BOUNDS as QUEUE_BOUNDS
 from trueup.domain.errors import TransientError, TrueupError
+from trueup.domain.job import Priority
 from trueup.telemetry import SWEEPS
 
-from .dispatch import Dispatcher
+from .dispatch import Dispatcher, Owed
 from .quiet import QuietLog
 
 _log = structlog.get_logger(__name__)
@@ -114,10 +118,10 @@ class Sweep:
         await self._queue.check_server()
         if epoch is None or await self._is_from_backup(epoch):
             epoch = await self._open()
+        self._dispatcher.owe(Owed.REPOSITORIES if self._epoch is None else Owed.EVERYTHING)
         self._epoch = epoch
         _log.info("epoch", epoch=epoch)
         SWEEPS.labels("epoch").inc()
-        self._dispatcher.mark_everything()
 
     async def _is_from_backup(self, epoch: int) -> bool:
         """Whether Redis is behind Kubernetes, so that its counter of tokens has gone back.
@@ -148,4 +152,14 @@ class Sweep:
             stretch = random.uniform(1 - bounds.jitter, 1 + bounds.jitter)  # noqa: S311 -- no secret
             await asyncio.sleep(bounds.sweep_interval_seconds * stretch)
             SWEEPS.labels("interval").inc()
-            self._dispatcher.mark_everything()
+            self._dispatcher.owe(Owed.REPOSITORIES)
+            await self._retry_what_outages_ended()
+
+    async def _retry_what_outages_ended(self) -> None:
+        """A job whose every try met an outage waits for time alone: each sweep is its next chance."""
+        try:
+            letters = await self._queue.dead_letters(jobs_max=QUEUE_BOUNDS.dead_letters_max)
+        except TrueupError as error:
+            self._quiet.warning("dead letters cannot be read", error=str(error))
+            return
+        self._dispatcher.mark(replace(letter.job, priority=Priority.SWEEP) for letter in letters if letter.of_outage)

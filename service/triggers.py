@@ -48,15 +48,19 @@ def jobs_of_change(old: Raw | None, new: Raw | None) -> tuple[Job, ...]:
     return (_repository_job(application, priority),)
 
 
-def jobs_of_everything(repositories: Iterable[str], applications: Iterable[Application]) -> tuple[Job, ...]:
+def jobs_of_everything(
+    repositories: Iterable[str], applications: Iterable[Application], *, live: bool
+) -> tuple[Job, ...]:
     """All that could be waiting if nothing were known of the past.
 
-    One job a repository, each with the applications that have an open request; and a job for each
-    application that a deletion or a refusal concerns.
+    One job a repository, each with the applications that have an open request; a job for each
+    application that a deletion or a refusal concerns; and with `live` one for each that owns objects.
     """
     pending: dict[str, set[str]] = defaultdict(set)
     alone: list[Job] = []
     for application in applications:
+        if live and application.inventory:
+            alone += look_at_everything([application.id])
         if application.deleting:
             alone.append(application_job(application.id, Priority.MANUAL))
         elif application.refusals:

@@ -144,7 +144,8 @@ class Consumer:
             return "stalled"
         except TransientError as error:
             log.warning("failed, will be tried again", reason=str(error), attempt=claim.attempt)
-            await self._queue.fail(claim, delay_seconds=self._delay_seconds(claim, error), reason=str(error))
+            delay = self._delay_seconds(claim, error)
+            await self._queue.fail(claim, delay_seconds=delay, reason=str(error), of_outage=True)
             return "failed"
         except Exception as error:  # noqa: BLE001 - one job's fault is not the process'
             # A poison object must not stop the others: bounded retries, then the dead letters. What the

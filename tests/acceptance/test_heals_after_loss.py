@@ -10,11 +10,13 @@ from typing import Any
 from redis.asyncio import Redis
 
 from tests.support.api_proxy import proxy_to
+from tests.support.drift import HEALING, edit, is_healed
 from tests.support.fixtures import in_own_task
 from tests.support.product import AUTOMATED, Installation, config_map, installation, is_synced, kubeconfig
 from tests.support.sandbox import SandboxFacts
 from tests.support.wait import wait_until
 from trueup.clients.cluster import Cluster
+from trueup.clients.queue import Queue
 from trueup.domain.status import token_of
 from trueup.sandbox.valkey import valkey_server
 
@@ -85,6 +87,27 @@ async def test_a_flush_right_after_a_202_loses_nothing(trueup: Installation) -> 
         assert await redis.flushall()
     worker.signal(signal.SIGCONT)
     await trueup.until("harbour", is_synced(second), "synced though the job was flushed away")
+
+
+async def test_a_flush_right_after_a_live_edit_loses_nothing(trueup: Installation) -> None:
+    repository = await trueup.repository()
+    revision = await repository.push({"app/one.yaml": config_map("one", mood="calm")})
+    await trueup.start_both()
+    await trueup.apply("harbour", repository.url, syncPolicy=HEALING)
+    await trueup.until("harbour", is_synced(revision), "synced")
+    await trueup.at_rest()
+    worker = trueup.children["worker"]
+    worker.signal(signal.SIGSTOP)
+    await edit(trueup, "ConfigMap", "one", {"data": {"mood": "stormy"}})
+    async with Redis.from_url(trueup.redis_url) as redis:
+        await wait_until(lambda: _has_job(redis, "application:"), 30, "the edit's job waits")
+        assert await redis.flushall()
+    worker.signal(signal.SIGCONT)
+    await trueup.until("harbour", is_healed(revision), "healed though the job was flushed away")
+
+
+async def _has_job(redis: Redis, prefix: str) -> bool:
+    return any(job.key.startswith(prefix) for job in await Queue(redis).peek())
 
 
 def _is_running(raw: dict[str, Any]) -> bool:

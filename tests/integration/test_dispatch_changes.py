@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from service.dispatch import DispatchBounds, Dispatcher
+from service.dispatch import DispatchBounds, Dispatcher, Owed
 from tests.support.fixtures import in_own_task
 from tests.support.github import SECRET
 from tests.support.queues import client_of
@@ -184,6 +184,10 @@ async def dispatching(dispatcher: Dispatcher) -> AsyncIterator[None]:
         await asyncio.wait({task})
 
 
+def nothing_owed(_: Owed) -> list[Job]:
+    return []
+
+
 IMPATIENT = DispatchBounds(dirty_keys_max=5, batch_jobs_max=2, retry_seconds_min=0.01, retry_seconds_max=0.1)
 
 
@@ -191,7 +195,7 @@ async def test_what_redis_could_not_take_is_joined_and_handed_over_later(tmp_pat
     port = free_port()
     async with client_of(f"redis://127.0.0.1:{port}/0") as client:
         queue = Queue(client)
-        dispatcher = Dispatcher(queue, list, bounds=IMPATIENT)
+        dispatcher = Dispatcher(queue, nothing_owed, bounds=IMPATIENT)
         async with dispatching(dispatcher):
             dispatcher.mark([repository_job("a/x", Priority.SWEEP, applications=Scope(frozenset({"argocd/a"})))])
             dispatcher.mark([repository_job("a/x", Priority.MANUAL, applications=Scope(frozenset({"argocd/b"})))])
@@ -214,11 +218,11 @@ async def test_more_than_memory_may_hold_becomes_everything(tmp_path: Path) -> N
     everything = [repository_job(f"all/{n}", Priority.SWEEP) for n in range(7)]
     async with client_of(f"redis://127.0.0.1:{port}/0") as client:
         queue = Queue(client)
-        dispatcher = Dispatcher(queue, lambda: everything, bounds=IMPATIENT)
+        dispatcher = Dispatcher(queue, lambda owed: everything if owed is Owed.EVERYTHING else [], bounds=IMPATIENT)
         async with dispatching(dispatcher):
             for n in range(6):
                 dispatcher.mark([repository_job(f"one/{n}", Priority.PUSH)])
-            assert (dispatcher.dirty_keys, dispatcher.is_everything_owed) == (0, True)
+            assert (dispatcher.dirty_keys, dispatcher.owed) == (0, Owed.EVERYTHING)
             dispatcher.mark([repository_job("late/x", Priority.PUSH)])
             async with valkey_server(tmp_path, port=port):
                 await wait_until(lambda: has_jobs(queue, 8), SECONDS, "everything, and what came later")
@@ -228,7 +232,7 @@ async def test_more_than_memory_may_hold_becomes_everything(tmp_path: Path) -> N
 async def test_flush_hands_over_before_the_end(valkey_url: str) -> None:
     async with client_of(valkey_url) as client:
         queue = Queue(client)
-        dispatcher = Dispatcher(queue, list)
+        dispatcher = Dispatcher(queue, nothing_owed)
         dispatcher.mark([repository_job("a/x", Priority.PUSH)])
         assert await dispatcher.flush(seconds_max=SECONDS)
         assert await has_jobs(queue, 1)
@@ -236,7 +240,7 @@ async def test_flush_hands_over_before_the_end(valkey_url: str) -> None:
 
 async def test_redis_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
     async with valkey_server(tmp_path) as valkey, client_of(valkey.url) as client:
-        dispatcher = Dispatcher(Queue(client), list, bounds=DispatchBounds(enqueue_seconds_max=0.2))
+        dispatcher = Dispatcher(Queue(client), nothing_owed, bounds=DispatchBounds(enqueue_seconds_max=0.2))
         os.kill(valkey.pid, signal.SIGSTOP)
         try:
             with pytest.raises(TransientError, match=r"within 0\.2 s"):
@@ -248,7 +252,7 @@ async def test_redis_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
 
 async def test_flush_says_when_it_could_not() -> None:
     async with client_of(f"redis://127.0.0.1:{free_port()}/0") as client:
-        dispatcher = Dispatcher(Queue(client), list)
+        dispatcher = Dispatcher(Queue(client), nothing_owed)
         dispatcher.mark([repository_job("a/x", Priority.PUSH)])
         assert not await dispatcher.flush(seconds_max=0.2)
         assert dispatcher.dirty_keys == 1

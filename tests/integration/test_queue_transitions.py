@@ -180,6 +180,19 @@ async def test_a_job_can_be_given_up_at_once_unless_new_input_came(at):
     assert (claim.job, claim.attempt) == (app("b"), 0)
 
 
+async def test_a_dead_letter_tells_an_outage_from_other_ends(at):
+    for name, of_outage in (("away", True), ("broken", False)):
+        await at.queue.enqueue([app(name)])
+        await at.queue.fail(await claimed(at.queue), delay_seconds=None, reason="no", of_outage=of_outage)
+    assert {letter.job.key: letter.of_outage for letter in await at.queue.dead_letters()} == {
+        app("away").key: True,
+        app("broken").key: False,
+    }
+    await at.queue.enqueue([app("away")])
+    await at.queue.fail(await claimed(at.queue), delay_seconds=None, reason="no")
+    assert not any(letter.of_outage for letter in await at.queue.dead_letters()), "the last try counts"
+
+
 async def test_dead_letters_are_bounded_in_number_and_age(at):
     for name in "abc":
         await at.queue.enqueue([app(name)])

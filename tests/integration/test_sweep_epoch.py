@@ -28,7 +28,8 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.epoch import bump_epoch, read_epoch
 from trueup.clients.queue import Queue
-from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, Priority, Scope
+from trueup.domain.application import ApplicationId
+from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, Priority, Scope, application_job
 from trueup.sandbox.ports import free_port
 
 __all__ = ["service"]
@@ -94,7 +95,7 @@ async def test_epoch_that_another_replica_is_about_to_open_is_not_raised_again(
 
         lease = EpochLease(read=read_while_the_other_opens, bump=partial(bump_epoch, cluster, namespace))
         bounds = SweepBounds(epoch_check_seconds=0.05)
-        sweep = Sweep(queue, Dispatcher(queue, list), ApplicationStore(), lease, bounds=bounds)
+        sweep = Sweep(queue, Dispatcher(queue, lambda _: []), ApplicationStore(), lease, bounds=bounds)
         task = asyncio.create_task(sweep.run())
         try:
             async with asyncio.timeout(SECONDS):
@@ -158,6 +159,22 @@ async def test_sweep_comes_again_at_intervals(
         for _ in range(2):
             job = await running.job(REPO_KEY)
             assert (job.priority, job.scope) == (Priority.SWEEP, pending)
+
+
+async def test_a_sweep_gives_what_an_outage_ended_another_try_and_nothing_else(
+    cluster: Cluster, namespace: str, valkey_url: str, tmp_path: Path
+) -> None:
+    settings = settings_for(namespace, valkey_url, tmp_path, sweep_interval_seconds=0.5)
+    async with running_service(settings, cluster) as running:
+        for name, of_outage in (("away", True), ("broken", False)):
+            job = application_job(ApplicationId(namespace, name), Priority.DRIFT, scope=Scope(frozenset({name})))
+            await running.queue.enqueue([job])
+            claim = await running.queue.claim(wait_seconds_max=0)
+            assert claim is not None
+            await running.queue.fail(claim, delay_seconds=None, reason="no", of_outage=of_outage)
+        job = await running.job(f"application:{namespace}/away")
+        assert (job.priority, job.scope) == (Priority.DRIFT, Scope(frozenset({"away"})))
+        assert [letter.job.subject for letter in await running.queue.dead_letters()] == [f"{namespace}/broken"]
 
 
 async def test_redis_that_may_evict_jobs_is_not_used(

@@ -9,7 +9,15 @@ import pytest
 
 from service.triggers import jobs_of_change, jobs_of_everything
 from trueup.clients.applications import ApplicationStore
-from trueup.domain.job import BY_CONTENT, EVERY_FOLLOWER_BY_CONTENT, EVERYTHING, SCOPE_MEMBERS_MAX, Priority, Scope
+from trueup.domain.job import (
+    BY_CONTENT,
+    EVERY_FOLLOWER_BY_CONTENT,
+    EVERY_LIVE_OBJECT,
+    EVERYTHING,
+    SCOPE_MEMBERS_MAX,
+    Priority,
+    Scope,
+)
 
 REPO = "https://git.example.com/acme/deploy.git"
 URL = "git.example.com/acme/deploy"
@@ -120,7 +128,7 @@ def test_everything_is_each_repository_with_open_requests_and_each_deletion_and_
         application("refused", ignoreDifferences=[{"kind": "Deployment"}]),
         application("other", repo="https://git.example.com/acme/other"),
     )
-    jobs = {job.key: job for job in jobs_of_everything(store.repositories(), store.all())}
+    jobs = {job.key: job for job in jobs_of_everything(store.repositories(), store.all(), live=False)}
     assert set(jobs) == {
         f"repository:{URL}",
         "repository:git.example.com/acme/other",
@@ -131,8 +139,15 @@ def test_everything_is_each_repository_with_open_requests_and_each_deletion_and_
     assert jobs["repository:git.example.com/acme/other"].scope == EVERY_FOLLOWER_BY_CONTENT
 
 
+def test_everything_that_is_live_is_each_application_that_owns_objects() -> None:
+    owning = {"status": {"resources": [{"kind": "Service", "name": "a", "namespace": "default", "version": "v1"}]}}
+    store = store_of(application("owner") | owning, application("new"))
+    (look,) = (j for j in jobs_of_everything(store.repositories(), store.all(), live=True) if j.kind == "application")
+    assert (look.subject, look.scope, look.priority) == ("argocd/owner", EVERY_LIVE_OBJECT, Priority.SWEEP)
+
+
 def test_more_open_requests_than_a_scope_holds_are_everything() -> None:
     many = (changed(application(f"app-{n}"), operation=SYNC) for n in range(SCOPE_MEMBERS_MAX + 1))
     store = store_of(*many)
-    (job,) = jobs_of_everything(store.repositories(), store.all())
+    (job,) = jobs_of_everything(store.repositories(), store.all(), live=False)
     assert job.scope == EVERYTHING

@@ -294,15 +294,18 @@ class Queue:
         milliseconds = await self._end(claim, "settle")
         EVENT_TO_SETTLED_SECONDS.labels(claim.job.kind).observe(max(0, milliseconds) / 1000)
 
-    async def fail(self, claim: Claim, *, delay_seconds: float | None, reason: str) -> None:
+    async def fail(self, claim: Claim, *, delay_seconds: float | None, reason: str, of_outage: bool = False) -> None:
         """The run failed: what it was to look at waits again, joined with what arrived meanwhile.
 
         It is due after `delay_seconds`, or by the delay of what arrived. With None, or after
         `attempts_max` failed runs, it is a dead letter with `reason` (redacted by the caller), unless
-        something arrived meanwhile: new input starts anew. SupersededError as in `settle`.
+        something arrived meanwhile: new input starts anew. `of_outage` says of a dead letter that time
+        may mend it. SupersededError as in `settle`.
         """
         reason = reason[: self._bounds.reason_chars_max]
-        await self._end(claim, "return", _how(failed=True, delay_seconds=delay_seconds, reason=reason))
+        await self._end(
+            claim, "return", _how(failed=True, delay_seconds=delay_seconds, reason=reason, outage=of_outage)
+        )
 
     async def release(self, claim: Claim) -> None:
         """Hand the job back unfinished, at its old place and without counting an attempt.
@@ -344,8 +347,9 @@ def _holder(key: str, token: Token) -> dict[str, Any]:
     return {"key": key, "epoch": token.epoch, "n": token.n}
 
 
-def _how(*, failed: bool, delay_seconds: float | None = 0.0, reason: str = "") -> dict[str, Any]:
-    return {"failed": failed, "dead": delay_seconds is None, "delay": delay_seconds or 0.0, "reason": reason}
+def _how(*, failed: bool, delay_seconds: float | None = 0.0, reason: str = "", outage: bool = False) -> dict[str, Any]:
+    delay = delay_seconds or 0.0
+    return {"failed": failed, "dead": delay_seconds is None, "delay": delay, "reason": reason, "outage": outage}
 
 
 def _superseded(claim: Claim) -> SupersededError:

@@ -33,6 +33,8 @@ class DeadLetter:
     attempts: int
     #: When its last run ended, seconds since the epoch by Redis' clock.
     died_at: float
+    #: Whether its last try met an outage: time may mend it.
+    of_outage: bool
 
 
 def encode(job: Job) -> dict[str, Any]:
@@ -70,7 +72,8 @@ def dead_letter_of(key: bytes, text: bytes) -> DeadLetter | None:
     if job is None:
         return None
     reason = str(record.get("reason") or "")
-    return DeadLetter(job, reason, int(_number(record, "attempt")), _number(record, "dead_at") / 1000)
+    attempts, died_at = int(_number(record, "attempt")), _number(record, "dead_at") / 1000
+    return DeadLetter(job, reason, attempts, died_at, of_outage=record.get("outage") is True)
 
 
 def job_of(key: bytes, text: bytes) -> Job | None:

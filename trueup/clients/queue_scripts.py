@@ -59,7 +59,7 @@ class QueueBounds:
     attempts_max: int = 5
     #: Jobs waiting at once; more are refused.
     queue_jobs_max: int = 100_000
-    dead_letters_max: int = 1_000
+    dead_letters_max: int = 10_000
     dead_letter_seconds_max: float = 7 * 86_400.0
     reason_chars_max: int = 500
     #: A tip that was not moved for this long is forgotten, which costs one check of its followers by content.

@@ -96,8 +96,8 @@ local function wake_if_needed()
   end
 end
 
-local function bury(key, record, reason)
-  record.reason = reason
+local function bury(key, record, how)
+  record.reason, record.outage = how.reason, how.outage
   record.dead_at = now
   redis.call('HSET', DEAD, key, cjson.encode(record))
   redis.call('ZADD', DEAD_AT, now, key)
@@ -122,7 +122,7 @@ local function exhume(key)
   redis.call('HDEL', DEAD, key)
   redis.call('ZREM', DEAD_AT, key)
   local record = read(text)
-  record.reason, record.dead_at = nil, nil
+  record.reason, record.outage, record.dead_at = nil, nil, nil
   record.attempt = 0
   return record
 end
@@ -161,7 +161,7 @@ local function give_back(key, record, how)
   record.attempt = record.attempt + (how.failed and 1 or 0)
   local dead = how.dead or how.failed and record.attempt >= bounds.attempts_max
   if dead and not arrived then
-    bury(key, record, how.reason)
+    bury(key, record, how)
     return
   end
   if dead then
