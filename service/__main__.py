@@ -6,9 +6,9 @@ import asyncio
 import signal
 import sys
 
-from trueup.clients.cluster import Cluster, ClusterBounds
-from trueup.clients.transport import TransportBounds
+from trueup.clients.cluster import Cluster
 from trueup.domain.errors import StalledError
+from trueup.engine.bounds import cluster_bounds
 from trueup.settings import Settings, read_settings
 from trueup.telemetry import configure_logging
 
@@ -21,11 +21,7 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    transport = TransportBounds(
-        request_seconds_max=settings.api_request_seconds_max,
-        requests_in_flight_max=settings.api_requests_in_flight_max,
-    )
-    async with Cluster(bounds=ClusterBounds(transport=transport)) as cluster:
+    async with Cluster(bounds=cluster_bounds(settings)) as cluster:
         await serve(settings, cluster, stop=stop)
 
 

@@ -19,12 +19,12 @@ from typing import Any
 from trueup.clients.api_errors import ForbiddenError, NotServedError
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
-from trueup.clients.informer import Informer, InformerBounds
+from trueup.clients.informer import Informer
 from trueup.domain.application import ApplicationId
 from trueup.domain.errors import TrueupError
 from trueup.domain.health import has_health
 from trueup.domain.job import Job
-from trueup.domain.resource import ResourceKey, tracked_by
+from trueup.domain.resource import ResourceKey, is_built_in, tracked_by
 from trueup.telemetry import WATCH_EVENTS, WATCHES
 
 from . import sighting
@@ -45,7 +45,6 @@ class WatcherBounds:
     recent_seconds: float = 600.0
     #: How long kinds that are listed already wait for the others, so that an application is looked at once.
     first_lists_seconds_max: float = 10.0
-    informer: InformerBounds | None = None
 
 
 class Watcher:
@@ -114,14 +113,14 @@ class Watcher:
 
     async def _informer(self, kind: Kind) -> Informer:
         resource = await self._cluster.resource(*kind)
-        is_plain = "status" not in resource.subresources and not has_health(*kind)
+        # Of a kind that a definition brings, a controller may report into the object itself.
+        is_plain = is_built_in(kind[0]) and "status" not in resource.subresources and not has_health(*kind)
         informer = Informer(
             self._cluster,
             resource,
             transform=sighting.of_metadata if is_plain else sighting.of_object,
             metadata_only=is_plain,
             ends_on=(NotServedError, ForbiddenError),
-            bounds=self._bounds.informer,
         )
         informer.on_change(partial(self._observe_object, informer))
         self._informers[kind] = informer

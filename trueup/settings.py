@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     # Cluster.
     api_request_seconds_max: Positive = 30.0
     api_requests_in_flight_max: PositiveInt = 64
+    #: The API server is asked to end a watch after so long; a connection that has been silent for longer
+    #: than the silence leads nowhere.
+    watch_seconds: PositiveInt = 50
+    watch_silence_seconds_max: Positive = 60.0
+    #: The longest pause after a watch or a list that was refused.
+    watch_retry_seconds_max: Positive = 30.0
     #: Objects of one application read or written at a time.
     objects_in_flight_max: PositiveInt = 16
 

@@ -18,9 +18,8 @@ from pydantic import SecretStr
 
 from trueup.clients.api_errors import ForbiddenError, UnknownKindError
 from trueup.clients.applications import ApplicationStore
-from trueup.clients.cluster import Cluster, ClusterBounds
+from trueup.clients.cluster import Cluster
 from trueup.clients.epoch import ensure_keys_secret
-from trueup.clients.git import GitBounds
 from trueup.clients.incident_records import GROUP as INCIDENT_GROUP
 from trueup.clients.incident_records import KIND as INCIDENT_KIND
 from trueup.clients.incidents import IncidentStore
@@ -31,9 +30,9 @@ from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
 from trueup.clients.seal import Sealer
 from trueup.clients.slack import SlackChannel
-from trueup.clients.transport import TransportBounds
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.lenient import as_mapping, as_text
+from trueup.engine.bounds import cluster_bounds, git_bounds
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.engine import Engine
 from trueup.engine.render.cache import RenderCache
@@ -57,15 +56,6 @@ AWAY_SECONDS = 1.0
 KNOWN_HOSTS_CONFIG_MAP = "argocd-ssh-known-hosts-cm"
 #: Well above the longest pause of an informer, so that an API server that is down restarts no worker.
 CONTACT_SECONDS_MAX = 600.0
-
-
-def git_bounds(settings: Settings) -> GitBounds:
-    """The settings as the Git client takes them."""
-    return GitBounds(
-        fetch_seconds_max=settings.fetch_seconds_max,
-        local_seconds_max=settings.git_command_seconds_max,
-        blob_bytes_max=settings.blob_bytes_max,
-    )
 
 
 class Patience:
@@ -151,12 +141,8 @@ def slack_notifier(settings: Settings, incidents: IncidentStore, channel: SlackC
 @asynccontextmanager
 async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Parts]:
     """A worker with everything at hand; its parts do not run yet."""
-    bounds = TransportBounds(
-        request_seconds_max=settings.api_request_seconds_max,
-        requests_in_flight_max=settings.api_requests_in_flight_max,
-    )
     async with AsyncExitStack() as stack:
-        cluster = await stack.enter_async_context(Cluster(bounds=ClusterBounds(transport=bounds)))
+        cluster = await stack.enter_async_context(Cluster(bounds=cluster_bounds(settings)))
         redis = connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         queue = Queue(

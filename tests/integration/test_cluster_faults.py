@@ -17,7 +17,8 @@ from trueup.clients.api_errors import (
     ThrottledError,
     UnknownKindError,
 )
-from trueup.clients.cluster import Cluster, ClusterBounds
+from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.credentials import KubeconfigSource
 from trueup.clients.transport import TransportBounds
 from trueup.domain.errors import StalledError, TransientError

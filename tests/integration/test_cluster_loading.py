@@ -19,7 +19,8 @@ from tests.support.api_proxy import proxy_to
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import Seen
 from trueup.clients.api_errors import ServerError, UnauthorizedError
-from trueup.clients.cluster import Cluster, ClusterBounds
+from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.credentials import CredentialsSource, InClusterSource, KubeconfigSource, ServerAccess, home_source
 from trueup.clients.transport import TransportBounds
 from trueup.domain.errors import StalledError

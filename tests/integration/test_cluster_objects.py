@@ -27,7 +27,8 @@ from trueup.clients.api_errors import (
     ServerError,
     UnknownKindError,
 )
-from trueup.clients.cluster import Cluster, ClusterBounds, object_path
+from trueup.clients.cluster import Cluster, object_path
+from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.credentials import KubeconfigSource, ServerAccess
 from trueup.clients.discovery import ApiResource
 from trueup.clients.transport import Request

@@ -15,8 +15,9 @@ from tests.support.api_proxy import proxy_to, through
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import FaultyProxy, Seen
 from tests.support.wait import wait_until
-from trueup.clients.cluster import Cluster, ClusterBounds
-from trueup.clients.informer import Informer, InformerBounds
+from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_bounds import ClusterBounds, InformerBounds
+from trueup.clients.informer import Informer
 from trueup.clients.transport import TransportBounds
 
 Change = tuple[str | None, str | None]

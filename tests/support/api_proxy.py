@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import FaultyProxy, faulty_proxy
-from trueup.clients.cluster import Cluster, ClusterBounds
+from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.credentials import ServerAccess
 
 

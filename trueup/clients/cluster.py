@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -17,9 +17,10 @@ from urllib.parse import quote
 import orjson
 
 from trueup.clients.api_errors import Asked, ExpiredError, NotFoundError, NotServedError, RejectedError, ServerError
+from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.credentials import CredentialsSource, home_source
 from trueup.clients.discovery import ApiResource, Discovery
-from trueup.clients.transport import Request, Transport, TransportBounds
+from trueup.clients.transport import Request, Transport
 from trueup.domain.errors import StalledError
 from trueup.domain.resource import Body
 
@@ -33,21 +34,6 @@ METADATA_OBJECT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 Propagation = Literal["Foreground", "Background", "Orphan"]
 Query = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterBounds:
-    """Bounds of one process towards one API server."""
-
-    transport: TransportBounds = field(default_factory=TransportBounds)
-    #: Two readings of the list of kinds start at least this far apart.
-    discovery_refresh_seconds_min: float = 2.0
-    #: Objects asked for at a time when a whole kind is listed.
-    list_page_objects_max: int = 500
-    #: A paged list that expires under way is begun anew this often before it is asked for in one piece.
-    list_restarts_max: int = 2
-    #: Whole kinds that informers list at a time, so that a storm of 410s does not become one of LISTs.
-    relists_in_flight_max: int = 4
 
 
 @dataclass(frozen=True, slots=True)

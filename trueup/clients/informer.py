@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from time import monotonic
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +18,7 @@ import structlog
 
 from trueup.clients.api_errors import ExpiredError
 from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_bounds import InformerBounds
 from trueup.clients.discovery import ApiResource
 from trueup.clients.watch import Selection, WatchEvent, watch_events
 from trueup.domain.errors import TransientError, TrueupError
@@ -30,24 +30,6 @@ Object = dict[str, Any]
 OnChange = Callable[[Object | None, Object | None], None]
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class InformerBounds:
-    """Patience of an informer.
-
-    A server closes a watch after `watch_seconds`, and sends a bookmark shortly before; so a
-    connection that has not said anything for longer than that leads nowhere, and is given up after
-    `silence_seconds_max`.
-    """
-
-    watch_seconds: int = 50
-    silence_seconds_max: float = 60.0
-    watch_line_bytes_max: int = 64 * 1024 * 1024
-    retry_seconds_min: float = 0.2
-    retry_seconds_max: float = 30.0
-    #: So many watches in a row that ended without a word, before their time, are a gap: list anew.
-    fruitless_watches_max: int = 3
 
 
 def without_managed_fields(body: Object) -> Object:
@@ -75,13 +57,16 @@ class Informer:
         ends_on: tuple[type[TrueupError], ...] = (),
         bounds: InformerBounds | None = None,
     ) -> None:
-        """Errors of the classes in `ends_on` are raised by `run`; after any other it goes on by itself."""
+        """Errors of the classes in `ends_on` are raised by `run`; after any other it goes on by itself.
+
+        `bounds` are the cluster's where none are given.
+        """
         self._cluster = cluster
         self._selection = Selection(resource, namespace, label_selector, field_selector, metadata_only)
         self._ends_on = ends_on
         self._handlers = [on_change] if on_change else []
         self._transform = transform
-        self._bounds = bounds or InformerBounds()
+        self._bounds = bounds or cluster.bounds.informer
         self._objects: dict[ObjectName, Object] = {}
         self._snapshot: Mapping[ObjectName, Object] | None = None
         self._resource_version = ""

@@ -67,6 +67,11 @@ class Manifest:
         return f"{self.key.group}/{self.version}" if self.key.group else self.version
 
 
+def is_built_in(group: str) -> bool:
+    """Whether the API group is Kubernetes' own: its name has no dot, or lies in the domain kept for it."""
+    return "." not in group or group.endswith(".k8s.io")
+
+
 def tracking_id(application: str, key: ResourceKey, destination: str = "") -> str:
     """The value of the tracking annotation, in the form Argo CD users already have on their objects.
 
