@@ -96,13 +96,13 @@ class FaultyProxy:
         head = "\r\n".join([*lines, "Connection: close", "", ""]).encode()
         return self._add(Fault(matches, times=times, answer=head + body))
 
-    def cut_watches(self, *, after_events: int, times: int | None = None) -> Fault:
-        """Close the connection of a watch once so many events have passed."""
-        return self._add(Fault(_is_watch, times=times, cut_after_events=after_events))
+    def cut_watches(self, *, after_events: int, times: int | None = None, of: str = "") -> Fault:
+        """Close the connection of a watch once so many events have passed; `of` is a part of its path."""
+        return self._add(Fault(_watches(of), times=times, cut_after_events=after_events))
 
-    def end_watches_with(self, line: bytes, *, times: int | None = None) -> Fault:
-        """Answer a watch with 200 and this one event, and end it."""
-        return self._add(Fault(_is_watch, times=times, instead_of_body=line))
+    def end_watches_with(self, line: bytes, *, times: int | None = None, of: str = "") -> Fault:
+        """Answer a watch with 200 and this one event, and end it; `of` is a part of its path."""
+        return self._add(Fault(_watches(of), times=times, instead_of_body=line))
 
     def black_hole(self, matches: Matches, *, times: int | None = None) -> Fault:
         """Take requests and never answer."""
@@ -228,8 +228,8 @@ class FaultyProxy:
                 return
 
 
-def _is_watch(seen: Seen) -> bool:
-    return seen.is_watch
+def _watches(part: str) -> Matches:
+    return lambda seen: seen.is_watch and part in seen.target
 
 
 def _up_to_event(chunk: bytes, events: int) -> int:
