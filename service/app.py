@@ -33,7 +33,7 @@ from .receiver import Receiver
 from .snapshots import Snapshots
 from .sweep import EpochLease, Sweep, SweepBounds
 from .triggers import jobs_of_change, jobs_of_everything
-from .watcher import Watcher
+from .watcher import Watcher, WatcherBounds
 from .webhook_secrets import WebhookSecrets
 
 NAME = "service"
@@ -72,7 +72,13 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
         secrets=secrets,
         on_application=lambda old, new: dispatcher.mark(jobs_of_change(old, new)),
     )
-    watcher = Watcher(cluster, applications, dispatcher.mark, namespace=settings.namespace)
+    watcher = Watcher(
+        cluster,
+        applications,
+        dispatcher.mark,
+        namespace=settings.namespace,
+        bounds=WatcherBounds(retry_seconds_max=settings.watch_retry_seconds_max),
+    )
     sweep = Sweep(
         queue,
         dispatcher,

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from tests.support.bad_input import fresh, gone, healed, owned, phase, results, told
+from tests.support.custom_kind import custom_object, definition, new_kind, remove
 from tests.support.product import AUTOMATED, Installation, conditions, config_map, is_synced, sync_status
 
 
@@ -80,7 +81,7 @@ async def test_a_namespace_that_is_not_there_is_named_and_is_made_on_request(run
     assert results(raw)[one][0] == "SyncFailed"
     await running.patch(name, {"spec": {"syncPolicy": {"syncOptions": ["CreateNamespace=true"]}}})
     await healed(running, name, revision)
-    await _delete(running, "", "Namespace", nowhere)
+    await remove(running, "", "Namespace", nowhere)
 
 
 async def test_a_namespace_that_comes_later_is_delivered_to(running: Installation) -> None:
@@ -92,7 +93,7 @@ async def test_a_namespace_that_comes_later_is_delivered_to(running: Installatio
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": later}}
     await running.cluster.create(await running.cluster.resource("", "Namespace"), "", namespace)
     await healed(running, name, revision)
-    await _delete(running, "", "Namespace", later)
+    await remove(running, "", "Namespace", later)
 
 
 async def test_an_automated_sync_that_failed_is_tried_again_without_being_told_to(running: Installation) -> None:
@@ -115,10 +116,10 @@ async def test_an_automated_sync_that_failed_is_tried_again_without_being_told_t
 
 async def test_a_kind_that_is_not_there_is_named_and_is_applied_once_it_is(running: Installation) -> None:
     repository, name, here = await running.repository(), fresh("unknown"), fresh("here")
-    kind, group = _new_kind()
+    kind, group = new_kind()
     one = fresh("one")
     revision = await repository.push(
-        {"app/one.yaml": _custom(kind, group, one), "app/here.yaml": config_map(here, at="home")}
+        {"app/one.yaml": custom_object(kind, group, one), "app/here.yaml": config_map(here, at="home")}
     )
     await running.apply(name, repository.url, syncPolicy=_retrying())
     raw = await told(running, name, "ComparisonError", f"no kind {kind} in {group}", "install the CRD")
@@ -128,7 +129,7 @@ async def test_a_kind_that_is_not_there_is_named_and_is_applied_once_it_is(runni
     await running.cluster.create(
         await running.cluster.resource("apiextensions.k8s.io", "CustomResourceDefinition"),
         "",
-        orjson.loads(_definition(kind, group)),
+        orjson.loads(definition(kind, group)),
     )
     await healed(running, name, revision)
     assert await running.live(kind, one, group=group) is not None
@@ -136,9 +137,9 @@ async def test_a_kind_that_is_not_there_is_named_and_is_applied_once_it_is(runni
 
 async def test_a_kind_and_its_first_object_may_come_in_one_commit(running: Installation) -> None:
     repository, name, one = await running.repository(), fresh("together"), fresh("one")
-    kind, group = _new_kind()
+    kind, group = new_kind()
     revision = await repository.push(
-        {"app/a-object.yaml": _custom(kind, group, one), "app/z-definition.yaml": _definition(kind, group)}
+        {"app/a-object.yaml": custom_object(kind, group, one), "app/z-definition.yaml": definition(kind, group)}
     )
     await running.apply(name, repository.url, syncPolicy=AUTOMATED)
     raw = await healed(running, name, revision)
@@ -148,13 +149,13 @@ async def test_a_kind_and_its_first_object_may_come_in_one_commit(running: Insta
 
 async def test_a_kind_that_goes_away_prunes_nothing(running: Installation) -> None:
     repository, name, one, here = await running.repository(), fresh("gone"), fresh("one"), fresh("here")
-    kind, group = _new_kind()
+    kind, group = new_kind()
     definitions = await running.cluster.resource("apiextensions.k8s.io", "CustomResourceDefinition")
-    await running.cluster.create(definitions, "", orjson.loads(_definition(kind, group)))
-    await repository.push({"app/one.yaml": _custom(kind, group, one), "app/here.yaml": config_map(here)})
+    await running.cluster.create(definitions, "", orjson.loads(definition(kind, group)))
+    await repository.push({"app/one.yaml": custom_object(kind, group, one), "app/here.yaml": config_map(here)})
     await running.apply(name, repository.url, syncPolicy=_retrying())
     await running.until(name, lambda raw: sync_status(raw) == "Synced" and phase(raw) == "Succeeded", "synced")
-    await _delete(running, "apiextensions.k8s.io", "CustomResourceDefinition", f"{kind.lower()}s.{group}")
+    await remove(running, "apiextensions.k8s.io", "CustomResourceDefinition", f"{kind.lower()}s.{group}")
     revision = await repository.push({"app/one.yaml": None, "app/new.yaml": config_map(fresh("n"))})
     assert await running.webhook(repository.url) == 202
     raw = await running.until(name, is_synced(revision), "synced: the definition took its objects along")
@@ -176,38 +177,3 @@ def _retrying() -> Mapping[str, Any]:
     """Automated, tried again soon."""
     backoff = {"duration": "1s", "factor": 1}
     return {"automated": {"prune": True}, "retry": {"limit": 60, "backoff": backoff}}
-
-
-def _new_kind() -> tuple[str, str]:
-    suffix = fresh("x").partition("-")[2]
-    return f"Buoy{suffix}", f"{suffix}.example.org"
-
-
-def _custom(kind: str, group: str, name: str) -> str:
-    body = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": name}, "spec": {"colour": "red"}}
-    return orjson.dumps(body).decode()
-
-
-def _definition(kind: str, group: str) -> str:
-    plural = f"{kind.lower()}s"
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    spec = {
-        "group": group,
-        "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
-        "scope": "Namespaced",
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
-    }
-    body = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": spec,
-    }
-    return orjson.dumps(body).decode()
-
-
-async def _delete(trueup: Installation, group: str, kind: str, name: str) -> None:
-    resource = await trueup.cluster.resource(group, kind)
-    live = await trueup.cluster.get(resource, "", name)
-    assert live is not None
-    await trueup.cluster.delete(resource, "", name, uid=live["metadata"]["uid"], propagation="Background")
