@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -60,7 +60,7 @@ _WORDS: dict[type[Exception], str] = {
 @dataclass(frozen=True, slots=True)
 class RedisBounds:
     connect_seconds_max: float = 5.0
-    #: For one reply; a blocking command adds the time it may block.
+    #: For one call, from asking for a connection to its reply; a blocking command adds the time it may block.
     reply_seconds_max: float = 5.0
     #: A connection that was idle for longer is tried with PING before it is used.
     health_check_seconds: float = 15.0
@@ -71,6 +71,24 @@ class RedisBounds:
 
 
 DEFAULT_BOUNDS = RedisBounds()
+
+
+class _Client(Redis):
+    """A client whose calls are bounded here.
+
+    redis-py bounds a write by `asyncio.wait_for`, which before Python 3.12 may swallow a cancellation
+    that comes with the result (gh-86296): whoever was to stop would go on. Without a `socket_timeout`
+    it does not use it.
+    """
+
+    call_seconds_max = DEFAULT_BOUNDS.reply_seconds_max
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            async with asyncio.timeout(self.call_seconds_max):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except TimeoutError as error:
+            raise exceptions.TimeoutError("no answer in time") from error
 
 
 def connect(url: str, *, bounds: RedisBounds = DEFAULT_BOUNDS) -> Redis:
@@ -84,7 +102,7 @@ def connect(url: str, *, bounds: RedisBounds = DEFAULT_BOUNDS) -> Redis:
             url,
             timeout=bounds.connection_wait_seconds_max,
             max_connections=bounds.connections_max,
-            socket_timeout=bounds.reply_seconds_max,
+            socket_timeout=None,
             socket_connect_timeout=bounds.connect_seconds_max,
             health_check_interval=bounds.health_check_seconds,
             retry=Retry(NoBackoff(), 0),
@@ -96,7 +114,9 @@ def connect(url: str, *, bounds: RedisBounds = DEFAULT_BOUNDS) -> Redis:
             "the Redis URL cannot be understood: it must look like redis://[user:password@]host:port/0, "
             "rediss://… or unix:///path, with the special characters of a password percent-encoded"
         ) from None
-    return Redis.from_pool(pool)
+    client = cast("_Client", _Client.from_pool(pool))
+    client.call_seconds_max = bounds.reply_seconds_max
+    return client
 
 
 def address(client: Redis) -> str:
