@@ -1,4 +1,4 @@
-"""What runs: Pod and Job."""
+"""What runs: Pod, Job and CronJob."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def job(body: Body) -> Health:
     if (suspended := condition(body, "Suspended")).get("status") == "True":
         return Health("Suspended", str(suspended.get("message") or "the Job is suspended"))
     return Health("Progressing")
+
+
+def cron_job(body: Body) -> Health:
+    if mapping(body, "spec").get("suspend") is True:
+        return Health("Suspended", "the CronJob is suspended")
+    return Health("Healthy")
 
 
 def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
