@@ -183,9 +183,30 @@ def test_jobs(conditions: Any, health: tuple[str, str]) -> None:
     assert judge("Job", {}, {"conditions": conditions}) == health
 
 
-def test_cron_jobs() -> None:
-    assert judge("CronJob", {"suspend": False}) == ("Healthy", "")
-    assert judge("CronJob", {"suspend": True}) == ("Suspended", "the CronJob is suspended")
+EARLIER, LATER = "2026-01-31T23:59:00Z", "2026-02-01T00:00:00Z"
+FAILED = ("Degraded", "the latest run did not succeed")
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "health"),
+    [
+        ({}, {}, ("Healthy", "")),
+        ({"suspend": False}, {"lastScheduleTime": EARLIER, "lastSuccessfulTime": LATER}, ("Healthy", "")),
+        ({}, {"lastScheduleTime": EARLIER, "lastSuccessfulTime": EARLIER}, ("Healthy", "")),
+        ({}, {"lastScheduleTime": LATER, "lastSuccessfulTime": EARLIER}, FAILED),
+        ({}, {"lastScheduleTime": LATER, "lastSuccessfulTime": EARLIER, "active": [{"name": "a"}]}, ("Healthy", "")),
+        ({}, {"lastScheduleTime": LATER}, ("Healthy", "")),
+        ({}, {"lastSuccessfulTime": EARLIER}, ("Healthy", "")),
+        ({}, {"lastScheduleTime": LATER, "lastSuccessfulTime": 7}, ("Healthy", "")),
+        (
+            {"suspend": True},
+            {"lastScheduleTime": LATER, "lastSuccessfulTime": EARLIER},
+            ("Suspended", "the CronJob is suspended"),
+        ),
+    ],
+)
+def test_cron_jobs(spec: Any, status: Any, health: tuple[str, str]) -> None:
+    assert judge("CronJob", spec, status) == health
 
 
 ADDRESS = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
@@ -226,7 +247,9 @@ FIELDS = [
     "conditions",
     "containerStatuses",
     "ingress",
+    "lastScheduleTime",
     "lastState",
+    "lastSuccessfulTime",
     "loadBalancer",
     "observedGeneration",
     "partition",
