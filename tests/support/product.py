@@ -219,6 +219,20 @@ class Installation:
 
         await wait_until(is_idle, STEP_SECONDS, "no job is left")
 
+    async def all_watched(self) -> None:
+        """Wait until each kind in an inventory is watched, and the looks that its first list asks for are done."""
+
+        async def is_watched() -> bool:
+            found = await self.cluster.list_all(await self._applications(), self.namespace)
+            entries = (entry for raw in found.items for entry in (raw.get("status") or {}).get("resources") or ())
+            kinds = {(entry.get("group"), entry["kind"]) for entry in entries}
+            service = await self.metrics("service")
+            is_handed_over = service.total("trueup_dirty_jobs") == 0
+            return is_handed_over and service.total("trueup_watches", state="watching") == len(kinds)
+
+        await wait_until(is_watched, STEP_SECONDS, "every kind is watched")
+        await self.at_rest()
+
     # Counters
 
     async def metrics(self, name: str) -> Metrics:

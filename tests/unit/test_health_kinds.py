@@ -4,32 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.health import API_VERSIONS, CONDITIONS_ANNOTATION, judge, said
 from trueup.domain.health import Health, assess, worst
-
-API_VERSIONS = {
-    "Deployment": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Job": "batch/v1",
-    "Ingress": "networking.k8s.io/v1",
-}
-
-
-def judge(kind: str, spec: Any = None, status: Any = None, **metadata: Any) -> tuple[str, str]:
-    body = {
-        "apiVersion": API_VERSIONS.get(kind, "v1"),
-        "kind": kind,
-        "metadata": {"name": "a", "generation": 2, **metadata},
-        "spec": spec if spec is not None else {},
-        "status": status if status is not None else {},
-    }
-    health = assess(body)
-    assert health is not None
-    return health.status, health.message
 
 
 def rolled(**status: Any) -> dict[str, Any]:
@@ -61,6 +42,43 @@ def rolled(**status: Any) -> dict[str, Any]:
 )
 def test_deployments(spec: Any, status: Any, health: tuple[str, str]) -> None:
     assert judge("Deployment", spec, status) == health
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "health"),
+    [
+        ({"replicas": 2}, {"observedGeneration": 2, "availableReplicas": 2}, ("Healthy", "")),
+        ({"replicas": 0}, {"observedGeneration": 2}, ("Healthy", "")),
+        ({}, {"observedGeneration": 2}, ("Progressing", "0 of 1 pods are available")),
+        (
+            {"replicas": 2},
+            {"observedGeneration": 2, "availableReplicas": 1},
+            ("Progressing", "1 of 2 pods are available"),
+        ),
+        (
+            {"replicas": 1},
+            {"observedGeneration": 1, "availableReplicas": 1},
+            ("Progressing", "waiting for the controller to see the latest spec"),
+        ),
+        (
+            {"replicas": 2},
+            {"observedGeneration": 2, "conditions": [said("ReplicaFailure", "True", message="exceeded quota")]},
+            ("Degraded", "exceeded quota"),
+        ),
+        (
+            {"replicas": 2},
+            {"observedGeneration": 2, "availableReplicas": 2, "conditions": [said("ReplicaFailure", "False")]},
+            ("Healthy", ""),
+        ),
+        (
+            {"replicas": 2},
+            {"observedGeneration": 1, "conditions": [said("ReplicaFailure", "True", message="of the last spec")]},
+            ("Progressing", "waiting for the controller to see the latest spec"),
+        ),
+    ],
+)
+def test_replica_sets(spec: Any, status: Any, health: tuple[str, str]) -> None:
+    assert judge("ReplicaSet", spec, status) == health
 
 
 READY = {"observedGeneration": 2, "readyReplicas": 3, "updateRevision": "2", "currentRevision": "2"}
@@ -165,6 +183,32 @@ def test_jobs(conditions: Any, health: tuple[str, str]) -> None:
     assert judge("Job", {}, {"conditions": conditions}) == health
 
 
+EARLIER, LATER = "2026-01-31T23:59:00Z", "2026-02-01T00:00:00Z"
+FAILED = ("Degraded", "the latest run did not succeed")
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "health"),
+    [
+        ({}, {}, ("Healthy", "")),
+        ({"suspend": False}, {"lastScheduleTime": EARLIER, "lastSuccessfulTime": LATER}, ("Healthy", "")),
+        ({}, {"lastScheduleTime": EARLIER, "lastSuccessfulTime": EARLIER}, ("Healthy", "")),
+        ({}, {"lastScheduleTime": LATER, "lastSuccessfulTime": EARLIER}, FAILED),
+        ({}, {"lastScheduleTime": LATER, "lastSuccessfulTime": EARLIER, "active": [{"name": "a"}]}, ("Healthy", "")),
+        ({}, {"lastScheduleTime": LATER}, ("Healthy", "")),
+        ({}, {"lastSuccessfulTime": EARLIER}, ("Healthy", "")),
+        ({}, {"lastScheduleTime": LATER, "lastSuccessfulTime": 7}, ("Healthy", "")),
+        (
+            {"suspend": True},
+            {"lastScheduleTime": LATER, "lastSuccessfulTime": EARLIER},
+            ("Suspended", "the CronJob is suspended"),
+        ),
+    ],
+)
+def test_cron_jobs(spec: Any, status: Any, health: tuple[str, str]) -> None:
+    assert judge("CronJob", spec, status) == health
+
+
 ADDRESS = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
 
 
@@ -185,6 +229,7 @@ def test_an_object_that_is_not_there_is_missing_and_one_that_goes_progresses() -
 
 def test_other_kinds_have_no_health_even_under_a_known_name() -> None:
     assert assess({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}) is None
+    assert assess({"apiVersion": "autoscaling.k8s.io/v1", "kind": "VerticalPodAutoscaler", "metadata": {}}) is None
     assert assess({"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "a"}}) is None
 
 
@@ -202,7 +247,9 @@ FIELDS = [
     "conditions",
     "containerStatuses",
     "ingress",
+    "lastScheduleTime",
     "lastState",
+    "lastSuccessfulTime",
     "loadBalancer",
     "observedGeneration",
     "partition",
@@ -231,6 +278,22 @@ JSON = st.recursive(
 )
 
 
-@given(kind=st.sampled_from(sorted({*API_VERSIONS, "Pod", "Service", "PersistentVolumeClaim"})), spec=JSON, status=JSON)
-def test_no_status_however_odd_is_an_error(kind: str, spec: Any, status: Any) -> None:
-    assert judge(kind, spec, status)[0] in {"Healthy", "Suspended", "Progressing", "Degraded", "Unknown"}
+CONDITIONS = st.lists(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["AbleToScale", "Available", "Established", "NamesAccepted", "ScalingActive"]) | JSON},
+        optional={"status": st.sampled_from(["True", "False"]) | JSON, "reason": JSON, "message": JSON},
+    ),
+    max_size=3,
+)
+
+
+@given(
+    kind=st.sampled_from(sorted({*API_VERSIONS, "Pod", "Service", "PersistentVolumeClaim"})),
+    spec=JSON,
+    status=JSON | st.fixed_dictionaries({"observedGeneration": st.just(2), "conditions": CONDITIONS}),
+    annotations=JSON | st.fixed_dictionaries({CONDITIONS_ANNOTATION: JSON | CONDITIONS.map(orjson.dumps)}),
+)
+def test_no_object_however_odd_is_an_error(kind: str, spec: Any, status: Any, annotations: Any) -> None:
+    health = judge(kind, spec, status, annotations=annotations)
+    assert health[0] in {"Healthy", "Suspended", "Progressing", "Degraded", "Unknown"}
+    assert isinstance(health[1], str)

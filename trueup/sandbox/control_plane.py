@@ -21,6 +21,8 @@ from trueup.sandbox.ports import ADDRESS, shared_port
 START_SECONDS_MAX = 180.0
 AUDIT_BATCH_WAIT_SECONDS = 0.01
 NODE_LEASE_SECONDS = 40
+# The default has people, and tests, wait 15 s for an autoscaler's first word.
+AUTOSCALER_PERIOD_SECONDS = 1
 SERVICE_CIDR = "10.96.0.0/16"
 POD_CIDR = "10.128.0.0/9"
 NODES = ("sandbox-node-1", "sandbox-node-2")
@@ -156,6 +158,7 @@ def _controller_manager(folders: _Folders, config: Path) -> AbstractAsyncContext
         f"--root-ca-file={folders.settings / 'apiserver.crt'}",
         f"--cluster-cidr={POD_CIDR}",
         "--allocate-node-cidrs=false",
+        f"--horizontal-pod-autoscaler-sync-period={AUTOSCALER_PERIOD_SECONDS}s",
         "--kube-api-qps=500",
         "--kube-api-burst=1000",
         "--profiling=false",

@@ -1,4 +1,4 @@
-"""What runs: Pod and Job."""
+"""What runs: Pod, Job and CronJob."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trueup.domain.health.value import Health, condition, mapping, objects
+from trueup.domain.lenient import as_text
 from trueup.domain.resource import Body
 
 
@@ -37,6 +38,18 @@ def job(body: Body) -> Health:
     if (suspended := condition(body, "Suspended")).get("status") == "True":
         return Health("Suspended", str(suspended.get("message") or "the Job is suspended"))
     return Health("Progressing")
+
+
+def cron_job(body: Body) -> Health:
+    """A run that failed shows in this alone: it is over, and the latest success is older than its start."""
+    if mapping(body, "spec").get("suspend") is True:
+        return Health("Suspended", "the CronJob is suspended")
+    status = mapping(body, "status")
+    started, succeeded = as_text(status.get("lastScheduleTime")), as_text(status.get("lastSuccessfulTime"))
+    # Times are written alike, in UTC, so that their texts compare as they do.
+    if succeeded and succeeded < started and not objects(status, "active"):
+        return Health("Degraded", "the latest run did not succeed")
+    return Health("Healthy")
 
 
 def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""Controllers that keep pods running: Deployment, StatefulSet, DaemonSet."""
+"""Controllers that keep pods running: Deployment, ReplicaSet, StatefulSet, DaemonSet."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ def deployment(body: Body) -> Health:  # noqa: PLR0911 a ladder of cases
         return Health("Progressing", f"{old} old replicas are pending termination")
     if (available := number(status, "availableReplicas")) < updated:
         return Health("Progressing", f"{available} of {updated} updated replicas are available")
+    return Health("Healthy")
+
+
+def replica_set(body: Body) -> Health:
+    if not is_observed(body):
+        return _UNOBSERVED
+    if (failure := condition(body, "ReplicaFailure")).get("status") == "True":
+        return Health("Degraded", str(failure.get("message") or "pods cannot be made or deleted"))
+    wanted = number(mapping(body, "spec"), "replicas", 1)
+    if (available := number(mapping(body, "status"), "availableReplicas")) < wanted:
+        return Health("Progressing", f"{available} of {wanted} pods are available")
     return Health("Healthy")
 
 
