@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.processes import children_of, is_alive
 from tests.support.product import SCRIPT
+from trueup.cli.demo.fleet import config_map
 from trueup.clients.process import PIPE, Child, base_environment, run, spawn
 
 DEMO_SECONDS = 180.0
@@ -22,8 +23,18 @@ SAID = (
     "not touched: harbour, lighthouse",
     "tides/config.yaml",
     "mended by the next commit",
+    "tides is OutOfSync by a watch event",
     "(last written by kubectl-edit)",
+    "⚠️ tides drifted from Git",
+    "Waits for a person: `trueup app sync tides`",
+    "tides is still OutOfSync",
     "its ports are [80]",
+    "✅ tides is Synced again",
+    "put right by a sync",
+    "lighthouse is OutOfSync",
+    "its replicas are 2",
+    "✅ lighthouse is Synced again",
+    "healed by self-heal",
 )
 
 
@@ -57,7 +68,7 @@ async def test_the_demo_stays_until_ctrl_c_shows_what_changes_and_leaves_nobody_
     try:
         async with asyncio.timeout(DEMO_SECONDS):
             await _until(child, "Live, until Ctrl-C")
-            lines = [await _line(child) for _ in range(6)]
+            lines = [await _line(child) for _ in range(7)]
             await _as_it_says(tmp_path, lines, child)
             everybody = [child.pid, *children_of(child.pid)]
             assert len(everybody) > 5, "the cluster, the queue and both halves"
@@ -110,18 +121,26 @@ async def _as_it_says(tmp_path: Path, lines: list[str], child: Child) -> None:
         done = await run(argv, cwd=tmp_path, env=env, timeout_seconds=60, output_bytes_max=1024 * 1024)
         return done.returncode, (done.stdout + done.stderr).decode()
 
-    edit, diff, sync, clone, refresh = lines[1:]
+    edit, diff, sync, scale, clone, refresh = lines[1:]
     assert (await typed(diff))[0] == 0
     assert await typed(edit) == (0, "service/tides edited\n")
+    await _until(child, "tides: OutOfSync")
+    await _until(child, "Slack: ⚠️ tides drifted")
     code, words = await typed(diff)
     assert code == 1, words
     assert "- 8088" in words
-    code, words = await typed(refresh)
-    assert code == 0, words
-    assert "tides: OutOfSync" in await _until(child, "tides: OutOfSync"), "the view shows it"
     code, words = await typed(sync)
     assert code == 0, words
     await _until(child, "tides: Synced, Healthy")
+    await _until(child, "Slack: ✅ tides is Synced again")
     assert (await typed(diff))[0] == 0
+    assert (await typed(scale))[0] == 0
+    await _until(child, "Slack: ✅ lighthouse is Synced again")
     assert (await typed(clone))[0] == 0
-    assert (tmp_path / "fleet" / "tides" / "service.yaml").exists()
+    (tmp_path / "fleet" / "tides" / "config.yaml").write_text(config_map("tides", "spring tide"))
+    assert await typed("git -C fleet -c user.name=you -c user.email=you@here.invalid commit -qam Spring") == (0, "")
+    assert await typed("git -C fleet push --quiet") == (0, "")
+    _, revision = await typed("git -C fleet rev-parse HEAD")
+    code, words = await typed(refresh)
+    assert code == 0, words
+    await _until(child, f"tides: Synced, Healthy, at {revision[:7]}")

@@ -1,4 +1,4 @@
-"""What a command does not need it does not load: the help answers at once."""
+"""What a command does not need it does not load: the help answers at once, on any terminal."""
 
 from __future__ import annotations
 
@@ -36,3 +36,14 @@ async def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert "trueup.cli.main" in loaded
     assert not loaded & HEAVY
     assert not [name for name in loaded if name.startswith(OURS)]
+
+
+async def test_a_letter_that_the_terminal_does_not_have_is_spelled_out() -> None:
+    done = await run(
+        [sys.executable, "-c", SCRIPT.format(arguments=["--version"]) + "print('│ Synced')"],
+        env=base_environment() | {"PYTHONIOENCODING": "latin-1"},
+        timeout_seconds=60,
+        output_bytes_max=1_000_000,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode("latin-1").endswith("\\u2502 Synced\n")

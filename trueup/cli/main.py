@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import runpy
 import sys
 from pathlib import Path
@@ -90,7 +91,7 @@ def sandbox(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the last step instead of staying open.")] = False,
 ) -> None:
-    """Show the main job on real parts: commit, push, webhook, synced."""
+    """Show the main job on real parts: a push is delivered, an edit by hand is seen, told of and put right."""
     from trueup.cli.demo import run_demo
 
     said_plainly(run_demo(stay=not once), exit_code=EXIT_FAILED)
@@ -104,5 +105,8 @@ def _run_edge(module: str, *arguments: str) -> None:
 
 def main() -> None:
     """The console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As stderr does it: a letter that the terminal does not have is spelled out and ends nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(cli)
     command(args=plain_flags(command, sys.argv[1:]))

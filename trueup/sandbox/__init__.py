@@ -6,10 +6,11 @@ from trueup.sandbox.assets import ensure_binaries
 from trueup.sandbox.errors import SandboxError
 from trueup.sandbox.git_http import GitServer, create_repository, git_server
 from trueup.sandbox.sandbox import Sandbox, running, serve
-from trueup.sandbox.slack_server import SlackServer, render_text, slack_server
+from trueup.sandbox.slack_server import ChannelMessage, SlackServer, render_text, slack_server
 from trueup.sandbox.valkey import Valkey, valkey_server
 
 __all__ = [
+    "ChannelMessage",
     "GitServer",
     "Sandbox",
     "SandboxError",

@@ -64,8 +64,8 @@ class SlackServer:
     _calls_in_row: int = 0
     _ids: int = 0
 
-    async def until(self, holds: Callable[[SlackServer], bool], seconds: float) -> None:
-        """Wait until it holds; TimeoutError after so many seconds."""
+    async def until(self, holds: Callable[[SlackServer], bool], seconds: float | None) -> None:
+        """Wait until it holds; TimeoutError after so many seconds, never with None."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: holds(self))
 

@@ -22,7 +22,7 @@ from trueup.clients.credentials import KubeconfigSource
 from trueup.clients.process import base_environment
 from trueup.domain.application import HOME_SERVER
 from trueup.domain.errors import StalledError
-from trueup.sandbox import create_repository
+from trueup.sandbox import SlackServer, create_repository, slack_server
 from trueup.sandbox import running as sandbox_running
 
 NAMESPACE = "argocd"
@@ -37,13 +37,15 @@ class Stage:
     #: The same cluster as another person reaches it.
     bob: Cluster
     applications: Applications
+    #: What Slack is told; the one part that is a stand-in.
+    slack: SlackServer
     fleet: Fleet
     kubeconfig: Path
     service_url: str
     webhook_secret: bytes
     session: aiohttp.ClientSession
 
-    async def create_application(self, name: str) -> None:
+    async def create_application(self, name: str, *, self_heal: bool) -> None:
         """Follow a directory of the fleet, automated."""
         resource = await self.cluster.resource("argoproj.io", "Application")
         await self.cluster.create(
@@ -57,7 +59,10 @@ class Stage:
                     "project": "default",
                     "source": {"repoURL": self.fleet.url, "path": name, "targetRevision": "main"},
                     "destination": {"server": HOME_SERVER, "namespace": DELIVERED_TO},
-                    "syncPolicy": {"automated": {"prune": True}, "syncOptions": ["CreateNamespace=true"]},
+                    "syncPolicy": {
+                        "automated": {"prune": True, "selfHeal": self_heal},
+                        "syncOptions": ["CreateNamespace=true"],
+                    },
                 },
             },
         )
@@ -95,8 +100,9 @@ async def stage(directory: Path, say: Any) -> AsyncIterator[Stage]:
         webhook_secret = secrets.token_urlsafe(24)
         await _keep_webhook_secret(cluster, webhook_secret)
         say("Starting the service and a worker")
+        slack = await stack.enter_async_context(slack_server())
         data_dir = directory / "data"
-        env = _environment(data_dir, sandbox.kubeconfig, sandbox.redis_url)
+        env = _environment(data_dir, sandbox.kubeconfig, sandbox.redis_url, slack)
         data_dir.mkdir(parents=True, exist_ok=True)
         halves = []
         for name in ("service", "worker"):
@@ -111,6 +117,7 @@ async def stage(directory: Path, say: Any) -> AsyncIterator[Stage]:
             cluster=cluster,
             bob=bob,
             applications=applications,
+            slack=slack,
             fleet=Fleet(directory / "clone", f"{sandbox.git_url}/{REPOSITORY}.git"),
             kubeconfig=sandbox.kubeconfig,
             service_url=f"http://{service['listen']}",
@@ -119,7 +126,7 @@ async def stage(directory: Path, say: Any) -> AsyncIterator[Stage]:
         )
 
 
-def _environment(data_dir: Path, kubeconfig: Path, redis_url: str) -> Mapping[str, str]:
+def _environment(data_dir: Path, kubeconfig: Path, redis_url: str, slack: SlackServer) -> Mapping[str, str]:
     return base_environment() | {
         "HOME": str(data_dir),
         "KUBECONFIG": str(kubeconfig),
@@ -130,6 +137,9 @@ def _environment(data_dir: Path, kubeconfig: Path, redis_url: str) -> Mapping[st
         "TRUEUP_LISTEN": "127.0.0.1:0",
         "TRUEUP_OPS_LISTEN": "127.0.0.1:0",
         "TRUEUP_WORKER_OPS_LISTEN": "127.0.0.1:0",
+        "TRUEUP_SLACK_TOKEN": slack.token,
+        "TRUEUP_SLACK_CHANNEL": slack.channel,
+        "TRUEUP_SLACK_API_URL": slack.url,
     }
 
 

@@ -10,45 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from trueup.cli.comparing import write_diff
+from trueup.cli.demo.drift_story import HEALS, WAITS, drift
 from trueup.cli.demo.fleet import SERVICES, config_map
-from trueup.cli.demo.stage import DELIVERED_TO, NAMESPACE, Stage, stage
+from trueup.cli.demo.narrator import Narrator
+from trueup.cli.demo.stage import DELIVERED_TO, Stage, stage
 from trueup.cli.demo.view import live_view
 from trueup.cli.demo.watch import condition, is_synced
-from trueup.domain.application import REFRESH_ANNOTATION
-from trueup.settings import read_settings
-
-HAND = "kubectl-edit"
-#: Whose last sync was to the newest revision: without self-heal its drift waits for a person.
-EDITED = "tides"
-
-
-class Narrator:
-    """Numbers the steps and prints what came of each."""
-
-    def __init__(self) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
-        self._number = 0
-
-    def step(self, text: str) -> None:
-        self._number += 1
-        self.console.print(f"\n[bold]{self._number}. {text}[/bold]")
-
-    def fact(self, text: str, milliseconds: float | None = None) -> None:
-        took = f"  [dim]{milliseconds:,.0f} ms[/dim]" if milliseconds is not None else ""
-        self.console.print(f"   {text}{took}")
-
-    def say(self, text: str) -> None:
-        """A line of the set-up."""
-        self.console.print(f"[dim]{text}[/dim]")
-
 
 INTRODUCTION = """\
 [bold]Trueup keeps clusters true to Git.[/bold]
 What you are about to see is real and on this machine alone: a Kubernetes API server with its controllers
-(only the nodes are pretended), a Git server, a Valkey, and Trueup's two halves. The times are measured here."""
+(only the nodes are pretended), a Git server, a Valkey, and Trueup's two halves. A stand-in for Slack shows
+what people would read there. The times are measured here."""
 
 
 async def run_demo(*, stay: bool) -> None:
@@ -60,10 +33,10 @@ async def run_demo(*, stay: bool) -> None:
             await _onboarding(scene, narrator)
             await _push(scene, narrator)
             await _broken_push(scene, narrator)
-            await _hand_edit(scene, narrator)
+            await drift(scene, narrator)
             if stay:
                 _try_it(scene, narrator)
-                await live_view(scene.applications, narrator.console)
+                await live_view(scene.applications, scene.slack, narrator.console)
 
 
 def _try_it(scene: Stage, narrator: Narrator) -> None:
@@ -73,11 +46,12 @@ def _try_it(scene: Stage, narrator: Narrator) -> None:
     narrator.console.print("\n[bold]Live, until Ctrl-C. Try it from another terminal:[/bold]")
     for line in (
         f"export KUBECONFIG={scene.kubeconfig} TRUEUP_GIT_SCHEMES=http",
-        f"{kubectl} -n {DELIVERED_TO} edit service {EDITED}",
-        f"{programs / 'trueup'} app diff {EDITED}",
-        f"{programs / 'trueup'} app sync {EDITED}",
+        f"{kubectl} -n {DELIVERED_TO} edit service {WAITS}",
+        f"{programs / 'trueup'} app diff {WAITS}",
+        f"{programs / 'trueup'} app sync {WAITS}",
+        f"{kubectl} -n {DELIVERED_TO} scale deployment {HEALS} --replicas 0   # heals by itself",
         f"git clone {scene.fleet.url}",
-        f"{programs / 'trueup'} app get {EDITED} --refresh   # after a push, in place of the Git host's webhook",
+        f"{programs / 'trueup'} app get {WAITS} --refresh   # after a push, in place of the Git host's webhook",
     ):
         narrator.console.print(f"   {line}")
     narrator.console.print()
@@ -89,7 +63,7 @@ async def _onboarding(scene: Stage, narrator: Narrator) -> None:
     narrator.fact(f"pushed {revision[:7]} to {scene.fleet.url}")
     started = time.monotonic()
     for name in SERVICES:
-        await scene.create_application(name)
+        await scene.create_application(name, self_heal=name == HEALS)
 
     def all_as(*, healthy: bool) -> Any:
         return lambda seen: all(is_synced(seen.get(name), revision, healthy=healthy) for name in SERVICES)
@@ -135,46 +109,3 @@ async def _broken_push(scene: Stage, narrator: Narrator) -> None:
         "tides is synced", lambda seen: is_synced(seen.get("tides"), revision), since=started
     )
     narrator.fact("mended by the next commit", took)
-
-
-async def _hand_edit(scene: Stage, narrator: Narrator) -> None:
-    narrator.step("Bob edits a Service as `kubectl edit` does: port 80 becomes 8081")
-    service = await scene.bob.resource("", "Service")
-    edited: Mapping[str, Any] | None = await scene.bob.get(service, DELIVERED_TO, EDITED)
-    body = dict(edited or {})
-    body["spec"] = {**body["spec"], "ports": [{**body["spec"]["ports"][0], "port": 8081}]}
-    await scene.bob.replace(service, DELIVERED_TO, EDITED, body, field_manager=HAND)
-    await _refresh(scene, narrator)
-    raw = scene.applications.seen[EDITED]
-    settings = read_settings().model_copy(update={"namespace": NAMESPACE, "git_schemes": ("http",)})
-    await write_diff(scene.cluster, raw, narrator.console, settings=settings)
-    narrator.step("A sync that somebody asks for brings back exactly what Git says")
-    started = time.monotonic()
-    resource = await scene.cluster.resource("argoproj.io", "Application")
-    await scene.cluster.merge_patch(
-        resource, NAMESPACE, EDITED, {"operation": {"sync": {}, "initiatedBy": {"username": "you"}}}
-    )
-    revision = str(raw["status"]["sync"]["revision"])
-    took = await scene.applications.until(
-        f"{EDITED} is synced",
-        lambda seen: is_synced(seen.get(EDITED), revision) and not seen[EDITED].get("operation"),
-        since=started,
-    )
-    mended = await scene.cluster.get(service, DELIVERED_TO, EDITED)
-    ports = [port["port"] for port in (mended or {})["spec"]["ports"]]
-    narrator.fact(f"{EDITED} is Synced; its ports are {ports}", took)
-
-
-async def _refresh(scene: Stage, narrator: Narrator) -> None:
-    started = time.monotonic()
-    resource = await scene.cluster.resource("argoproj.io", "Application")
-    await scene.cluster.merge_patch(
-        resource, NAMESPACE, EDITED, {"metadata": {"annotations": {REFRESH_ANNOTATION: "normal"}}}
-    )
-
-    def out_of_sync(seen: Mapping[str, Any]) -> bool:
-        return bool(seen[EDITED]["status"]["sync"]["status"] == "OutOfSync")
-
-    took = await scene.applications.until(f"{EDITED} is out of sync", out_of_sync, since=started)
-    narrator.fact(f"after a refresh {EDITED} is OutOfSync; its policy leaves such edits to a person", took)
-    narrator.fact(f"trueup app diff {EDITED} says what, and who:")

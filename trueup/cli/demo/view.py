@@ -8,29 +8,38 @@ import signal
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from trueup.cli.demo.channel import relay
 from trueup.cli.demo.watch import Applications
 from trueup.cli.waiting import described
+from trueup.sandbox import SlackServer
 
 COLOURS = {"Synced": "green", "Healthy": "green", "OutOfSync": "yellow", "Progressing": "cyan", "Degraded": "red"}
 
 
-async def live_view(applications: Applications, console: Console) -> None:
-    """Show every Application as it is, until SIGINT or SIGTERM."""
+async def live_view(applications: Applications, slack: SlackServer, console: Console) -> None:
+    """Show every Application as it is, and what Slack is told, until SIGINT or SIGTERM."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    showing = asyncio.create_task(_show(applications, console))
-    waiting = asyncio.create_task(ended.wait())
+    tasks = [
+        asyncio.create_task(part)
+        for part in (
+            _show(applications, console),
+            relay(slack, lambda text: console.print(Text(f"   Slack: {text}"))),
+            ended.wait(),
+        )
+    ]
     try:
-        await asyncio.wait({showing, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if showing.done():
-            showing.result()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
-        for task in (showing, waiting):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(showing, waiting, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
     console.print("\nEnding all of it.", style="dim")
 
 
