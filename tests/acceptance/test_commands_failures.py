@@ -9,7 +9,16 @@ import pytest
 from tests.support.commands import refused, said, trueup
 from tests.support.product import kubeconfig
 
-VERBS = (["app", "list"], ["app", "get", "x"], ["app", "diff", "x"], ["app", "sync", "x"], ["app", "wait", "x"])
+VERBS = (
+    ["app", "list"],
+    ["app", "get", "x"],
+    ["app", "diff", "x"],
+    ["app", "sync", "x"],
+    ["app", "wait", "x"],
+    ["app", "history", "x"],
+    ["drift", "list"],
+    ["drift", "show", "x"],
+)
 #: One settled at once, without anybody to ask.
 CLOSED_PORT = "http://127.0.0.1:1"
 
@@ -18,7 +27,7 @@ def code_of(verb: list[str]) -> int:
     return 2 if "diff" in verb else 20
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[1])
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 async def test_no_cluster(verb: list[str], tmp_path: Path) -> None:
     sentence = refused(await trueup(*verb, home=tmp_path), code=code_of(verb))
     assert sentence == "No cluster to talk to: set KUBECONFIG, run in a pod, or write ~/.kube/config"
@@ -35,7 +44,7 @@ async def test_a_kubeconfig_that_is_not_there_or_is_none(tmp_path: Path) -> None
         assert sentence.startswith(f"The kubeconfig {file} cannot be used")
 
 
-@pytest.mark.parametrize("verb", VERBS[2:4], ids=lambda verb: verb[1])
+@pytest.mark.parametrize("verb", VERBS[2:], ids=" ".join)
 async def test_a_server_that_is_away(verb: list[str], tmp_path: Path) -> None:
     file = kubeconfig(tmp_path / "kubeconfig", CLOSED_PORT, "a-token")
     sentence = refused(await trueup(*verb, home=tmp_path, env={"KUBECONFIG": str(file)}), code=code_of(verb))
@@ -56,7 +65,10 @@ async def test_settings_that_do_not_hold(tmp_path: Path) -> None:
         (["app", "wait", "x", "--timeout", "-1"], "--timeout"),
         (["app", "sync", "x", "--retry-limit", "-2"], "--retry-limit"),
         (["app", "sync", "x", "--prune=perhaps"], "--prune"),
+        (["app", "history", "x", "-o", "json"], "'json' is not one of"),
         (["app", "pray", "x"], "pray"),
+        (["drift", "list", "-o", "id"], "'id' is not one of"),
+        (["drift", "show"], "NAME"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -81,8 +93,8 @@ async def test_version_and_help_need_nothing(tmp_path: Path) -> None:
 
     assert said(await trueup("--version", home=tmp_path)) == f"{__version__}\n"
     words = said(await trueup("--help", home=tmp_path))
-    for command in ("service", "worker", "standalone", "sandbox", "demo", "app"):
+    for command in ("service", "worker", "standalone", "sandbox", "demo", "app", "drift"):
         assert command in words
     words = said(await trueup("app", "--help", home=tmp_path))
-    for verb in ("list", "get", "diff", "sync", "wait"):
+    for verb in ("list", "get", "diff", "sync", "wait", "history"):
         assert verb in words

@@ -23,7 +23,9 @@ print("LOADED", *sorted(sys.modules))
 """
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["app", "--help"], ["app", "sync", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["app", "--help"], ["app", "sync", "--help"], ["drift", "--help"]]
+)
 async def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     done = await run(
         [sys.executable, "-c", SCRIPT.format(arguments=arguments)],

@@ -9,7 +9,7 @@ import typer
 
 from trueup.cli.failure import EXIT_ERROR, EXIT_FAILED, said_plainly
 
-verbs = typer.Typer(no_args_is_help=True, help="Applications: list, get, diff, sync, wait.")
+verbs = typer.Typer(no_args_is_help=True, help="Applications: list, get, diff, sync, wait, history.")
 
 #: `argocd app diff`: 0 no difference, 1 some, 2 an error.
 EXIT_DIFF = 1
@@ -38,6 +38,11 @@ class GetOutput(StrEnum):
     wide = "wide"
     json = "json"
     yaml = "yaml"
+
+
+class HistoryOutput(StrEnum):
+    wide = "wide"
+    id = "id"
 
 
 @verbs.command("list")
@@ -156,3 +161,15 @@ def wait(
     )
     if not said_plainly(work):
         raise typer.Exit(EXIT_ERROR)
+
+
+@verbs.command()
+def history(
+    name: Name,
+    output: Annotated[HistoryOutput, typer.Option("--output", "-o")] = HistoryOutput.wide,
+    namespace: Namespace = "",
+) -> None:
+    """Show what was deployed, and when."""
+    from trueup.cli.history import print_history
+
+    said_plainly(print_history(name, output.value, namespace=namespace))

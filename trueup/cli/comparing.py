@@ -11,16 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from trueup.cli.difference import print_field, print_object
 from trueup.cli.home import home
 from trueup.clients.applications import parse_application
 from trueup.clients.cluster import Cluster
 from trueup.domain.credentials import parse_secrets
-from trueup.domain.diff import Change
 from trueup.domain.errors import StalledError
-from trueup.domain.fieldpath import show
 from trueup.domain.redact import Redactor
-from trueup.domain.resource import ResourceKey
-from trueup.domain.shown import shown_values
+from trueup.domain.shown import shown_field
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.comparison import Comparison, hold_against
 from trueup.engine.engine import Engine
@@ -78,27 +76,15 @@ def show_comparison(comparison: Comparison, console: Console) -> bool:
         console.print(Text(f"===== {key} could not be read: {reason}", style="yellow"))
     differs = False
     for key, diff in sorted(comparison.diffs.items()):
-        if diff.status == "Missing":
+        if diff.status == "Missing" or diff.changes:
             differs = True
-            console.print(Text(f"===== {key} is not in the cluster", style="bold"))
-        elif diff.changes:
-            differs = True
-            console.print(Text(f"===== {key}", style="bold"))
+            print_object(key, diff.status, console)
             for change in diff.changes:
-                _print_change(change, key, redactor, console)
+                owners = dict.fromkeys(owner.manager for owner in change.owners)
+                print_field(shown_field(change, key, redactor), ", ".join(owners), console)
     for key in comparison.leftovers:
         differs = True
-        console.print(Text(f"===== {key} is no longer in Git", style="bold"))
+        print_object(key, "Unwanted", console)
     if comparison.unreadable:
         raise StalledError("; ".join(f"{key}: {why}" for key, why in sorted(comparison.unreadable.items())))
     return differs
-
-
-def _print_change(change: Change, key: ResourceKey, redactor: Redactor, console: Console) -> None:
-    owners = ", ".join(dict.fromkeys(owner.manager for owner in change.owners))
-    before, after = shown_values(change, key, redactor)
-    console.print(Text(f"  {show(change.path)}" + (f"  (last written by {owners})" if owners else "")))
-    if change.kind != "missing":
-        console.print(Text(f"    - {before}", style="red"))
-    if change.kind != "extra":
-        console.print(Text(f"    + {after}", style="green"))

@@ -12,6 +12,7 @@ import typer
 
 from trueup import __version__
 from trueup.cli import app as app_verbs
+from trueup.cli import drift as drift_verbs
 from trueup.cli.failure import EXIT_FAILED, plainly, said_plainly
 from trueup.cli.flags import plain_flags
 
@@ -23,6 +24,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(app_verbs.verbs, name="app")
+cli.add_typer(drift_verbs.verbs, name="drift")
 
 
 def _version(wanted: bool) -> None:

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-import yaml
-
 from trueup.cli.home import home, identity
+from trueup.cli.printing import facts, structured
 from trueup.cli.table import table
 from trueup.cli.waiting import until
 from trueup.domain.application import REFRESH_ANNOTATION
@@ -31,13 +29,6 @@ OVERVIEW = (
     "PATH",
     "TARGET",
 )
-
-
-def _print(value: Any, output: str) -> None:
-    if output == "json":
-        print(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
-    else:
-        print(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), end="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +60,7 @@ async def list_applications(output: str, filters: Filters, *, namespace: str) ->
         found = await reached.everything(label_selector=filters.selector)
     chosen = [raw for raw in found if filters.admits(raw)]
     if output in ("json", "yaml"):
-        _print(chosen, output)
+        print(structured(chosen, output))
     elif output == "name":
         for raw in chosen:
             print(identity(raw))
@@ -125,7 +116,7 @@ async def get_application(
     if raw is None:
         raise StalledError(f"{application} was deleted meanwhile")
     if output in ("json", "yaml"):
-        _print(raw, output)
+        print(structured(raw, output))
     else:
         _describe(raw)
 
@@ -139,7 +130,7 @@ def _describe(raw: Raw) -> None:
     source, destination = spec.get("source") or {}, spec.get("destination") or {}
     sync, health = status.get("sync") or {}, status.get("health") or {}
     revision = f" ({str(sync.get('revision'))[:7]})" if sync.get("revision") else ""
-    facts = [
+    about = [
         ("Name", f"{metadata['namespace']}/{metadata['name']}"),
         ("Project", spec.get("project")),
         ("Server", destination.get("server") or destination.get("name")),
@@ -153,9 +144,8 @@ def _describe(raw: Raw) -> None:
     ]
     state = status.get("operationState") or {}
     if state:
-        facts.append(("Operation", f"{state.get('phase')}: {state.get('message') or ''}"))
-    for title, fact in facts:
-        print(f"{title + ':':16}{fact or ''}")
+        about.append(("Operation", f"{state.get('phase')}: {state.get('message') or ''}"))
+    print(facts(about))
     for condition in status.get("conditions") or ():
         print(f"\n{condition.get('type')}: {condition.get('message')}")
     resources = status.get("resources") or ()

@@ -71,11 +71,10 @@ def _shortened(name: str, chars_max: int) -> str:
 
 def status_of(incident: Incident) -> dict[str, Any]:
     """All of the status but what the notifier keeps there; None takes a member away."""
-    managers = (field.manager for item in incident.objects for field in item.fields if field.manager)
     return {
         "phase": "Open" if incident.is_open else "Closed",
         "revision": incident.revision,
-        "manager": next(managers, None),
+        "manager": next(iter(incident.managers), None),
         "updatedAt": time_text(incident.updated_at),
         "closedAt": time_text(incident.closed_at) if incident.closed_at else None,
         "ending": incident.ending or None,

@@ -27,6 +27,8 @@ FIELDS_MAX = 30
 FLIPS_MAX = 50
 FLIP_TIMES_MAX = 20
 WAR_WINDOW_SECONDS = 60.0
+#: What people are told of an object beside its name, by its status.
+REMARKS = {"OutOfSync": "", "Missing": "is not in the cluster", "Unwanted": "is no longer in Git"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,12 @@ class Incident:
     @property
     def is_open(self) -> bool:
         return self.closed_at is None
+
+    @property
+    def managers(self) -> tuple[str, ...]:
+        """The field managers that wrote what differs, each once; empty where nobody can tell."""
+        written = (field.manager for item in self.objects for field in item.fields if field.manager)
+        return tuple(dict.fromkeys(written))
 
 
 @dataclass(frozen=True, slots=True)

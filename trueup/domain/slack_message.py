@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from trueup.domain.incident import DriftedObject, Field, Incident
+from trueup.domain.incident import REMARKS, DriftedObject, Field, Incident
 
 HEADER_CHARS_MAX = 150
 SECTION_CHARS_MAX = 3_000
@@ -22,7 +22,6 @@ TEXT_CHARS_MAX = 3_000
 OBJECT_BLOCKS_MAX = 40
 VALUE_CHARS_MAX = 200
 
-_STATUS = {"Missing": "is not in the cluster", "Unwanted": "is no longer in Git"}
 _ENDINGS = {
     "SelfHealed": "healed by self-heal",
     "Synced": "put right by a sync",
@@ -85,8 +84,7 @@ def _managers(incident: Incident) -> str:
     """Field managers are names that programs give themselves: nobody is presented as a person by them."""
     if incident.cause == "Revision":
         return "a commit that is not delivered"
-    managers = dict.fromkeys(field.manager for item in incident.objects for field in item.fields if field.manager)
-    return ", ".join(managers) or "unknown"
+    return ", ".join(incident.managers) or "unknown"
 
 
 def _state(incident: Incident) -> str:
@@ -103,7 +101,7 @@ def _state(incident: Incident) -> str:
 
 
 def _object(item: DriftedObject) -> str:
-    head = f"*{_escaped(str(item.key))}* {_STATUS.get(item.status, '')}".rstrip()
+    head = f"*{_escaped(str(item.key))}* {REMARKS[item.status]}".rstrip()
     if not item.fields:
         return head
     body = ""
