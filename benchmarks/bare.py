@@ -81,13 +81,12 @@ class Git:
     async def fetch(self) -> None:
         flags = ("--quiet", "--atomic", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
         more = ("--no-auto-maintenance", "--no-show-forced-updates")
-        began = time.monotonic()
-        await self._run("fetch", *flags, *more, self._url, f"+refs/heads/main:{REF}")
-        self.work["fetch seconds"] += time.monotonic() - began
+        _, seconds = await self._run("fetch", *flags, *more, self._url, f"+refs/heads/main:{REF}")
+        self.work["fetch seconds"] += seconds
         self.work["git fetches"] += 1
 
     async def changed_paths(self, old: str, new: str) -> list[str]:
-        out = await self._run("diff-tree", "-r", "-z", "--no-renames", "--name-only", old, new)
+        out, _ = await self._run("diff-tree", "-r", "-z", "--no-renames", "--name-only", old, new)
         return [path.decode() for path in out.split(b"\0") if path]
 
     async def read(self, name: str) -> tuple[str, bytes]:
@@ -114,15 +113,17 @@ class Git:
             data = rest[20:]
         return found
 
-    async def _run(self, *arguments: str) -> bytes:
+    async def _run(self, *arguments: str) -> tuple[bytes, float]:
+        """What the child wrote, and for how many seconds it ran once it was started."""
         self.work["git children"] += 1
         child = await asyncio.create_subprocess_exec(
             "git", *arguments, env=self._environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
+        started = time.monotonic()
         out, words = await child.communicate()
         if child.returncode != 0:
             raise RuntimeError(f"git {arguments[0]}: {words.decode(errors='replace')}")
-        return out
+        return out, time.monotonic() - started
 
 
 @dataclass
