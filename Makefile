@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup controlplane demo test check format crds clean
+.PHONY: help setup controlplane demo test check bench bench-profile format crds clean
 
 help: ## What there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.installed: pyproject.toml constraints.txt scripts/setup scripts/find-python
 	@sh scripts/setup "$(PYTHON)" "$(VENV)"
@@ -32,6 +32,12 @@ test: controlplane ## Every test, on real parts
 
 check: setup ## Style, types, import direction, size budget, the wheel, the Dockerfile
 	@sh scripts/check "$(BIN)"
+
+bench: controlplane ## How fast it is and what it costs, beside the same calls made bare (benchmarks/README.md)
+	@$(BIN)/python -m benchmarks
+
+bench-profile: controlplane ## Where the time of a push and of a live edit goes
+	@$(BIN)/python -m benchmarks --profile --applications 100
 
 format: setup ## Lay the code out
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .

@@ -14,8 +14,8 @@ from typing import Any
 
 import aiohttp
 import pytest_asyncio
-from aiohttp import web
 
+from tests.support.audit import audit_events
 from tests.support.processes import is_alive
 from tests.support.sandbox import SandboxFacts
 from tests.support.wait import wait_until
@@ -207,29 +207,6 @@ async def test_sandbox_json_has_living_processes(sandbox: SandboxFacts) -> None:
         sandbox.pids
     )
     assert all(map(is_alive, sandbox.pids.values()))
-
-
-@asynccontextmanager
-async def audit_events(sandbox: SandboxFacts) -> AsyncIterator[asyncio.Queue[Object]]:
-    """The events that arrive while the block runs."""
-    events: asyncio.Queue[Object] = asyncio.Queue()
-
-    async def receive(request: web.Request) -> web.Response:
-        for event in (await request.json())["items"]:
-            events.put_nowait(event)
-        return web.Response()
-
-    application = web.Application(client_max_size=32 * 1024 * 1024)
-    application.add_routes([web.post("/audit", receive)])
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    sandbox.audit_target.write_text(f"http://127.0.0.1:{runner.addresses[0][1]}/audit")
-    try:
-        yield events
-    finally:
-        sandbox.audit_target.unlink()
-        await runner.cleanup()
 
 
 async def next_event(events: asyncio.Queue[Object], user: str, resource: str) -> Object:

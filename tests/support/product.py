@@ -55,6 +55,8 @@ class Installation:
     settings: dict[str, str] = field(default_factory=dict)
     children: dict[str, Child] = field(default_factory=dict)
     kubeconfig: Path | None = None
+    #: What starts a half, before the half's name.
+    command: tuple[str | Path, ...] = (SCRIPT,)
 
     # Processes
 
@@ -78,7 +80,7 @@ class Installation:
     async def start(self, name: str, *, wait: bool = True, **more: str) -> Child:
         """Start `trueup NAME` and, unless told otherwise, wait until it says that it is ready."""
         with self.log(name).open("ab") as log:
-            child = await spawn([SCRIPT, name], env=self.environment(**more), stdout=log, stderr=log)
+            child = await spawn([*self.command, name], env=self.environment(**more), stdout=log, stderr=log)
         self.children[name] = child
         if wait:
             await wait_until(lambda: self._is_ready(name, child), START_SECONDS, f"{name} is ready")
@@ -193,7 +195,7 @@ class Installation:
             return last if last is not None and predicate(last) else None
 
         try:
-            found = await wait_until(look, seconds, f"{name}: {what}")
+            found: dict[str, Any] | None = await wait_until(look, seconds, f"{name}: {what}")
         except AssertionError as error:
             status = orjson.dumps((last or {}).get("status"), option=orjson.OPT_INDENT_2).decode()
             logs = "\n".join(self.log(half).read_text()[-4000:] for half in self.children)

@@ -1,0 +1,78 @@
+"""The figures as people read them: Markdown that stands as well in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+from benchmarks.counters import VERBS
+from benchmarks.figures import P50_SAMPLES_MIN, Case, Idle, Series, Side
+
+#: The calls of an event in this order; what nobody made is left out.
+_WORK = ("git fetches", "git children", "renders", *VERBS, "Redis calls", "jobs run", "watch events")
+
+Row = tuple[str, ...]
+
+
+def machine(facts: Mapping[str, str]) -> Iterator[str]:
+    """Where and when."""
+    yield from table(("machine", ""), list(facts.items()))
+
+
+def size(applications: int, cases: Sequence[Case], idle: Idle | None, memory: Mapping[str, float]) -> Iterator[str]:
+    """Everything measured at one size."""
+    yield ""
+    yield f"### {applications:,} applications, {3 * applications:,} objects"
+    yield ""
+    times = list(chain.from_iterable(map(_times, cases)))
+    yield from table(("ms", "side", "samples", "p50", "p99", "max", "× floor"), times)
+    yield ""
+    costs = list(chain.from_iterable(map(_costs, cases)))
+    yield from table(("each", "side", "CPU ms", "API server CPU ms", "calls"), costs)
+    yield ""
+    yield "Memory, sum of PSS: " + ", ".join(f"{name} {value:.0f} MB" for name, value in memory.items()) + "."
+    if idle is not None:
+        yield ""
+        yield from _idle(idle)
+
+
+def table(header: Row, rows: Sequence[Row]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in (header, tuple("-" * width for width in widths), *rows):
+        yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+
+
+def _times(case: Case) -> Iterator[Row]:
+    for name, side in case.sides.items():
+        ratio = f"{case.ratio:.2f}" if name == "product" else ""
+        yield (case.name, name, *_series(side.times), ratio)
+    for name, side in case.sides.items():
+        for part, series in side.parts.items():
+            yield (f"· {part}", name, *_series(series), "")
+
+
+def _series(series: Series) -> Row:
+    p50 = f"{series.p50:,.1f}" if series.count >= P50_SAMPLES_MIN else f"({series.p50:,.1f})"
+    p99 = "" if series.p99 is None else f"{series.p99:,.1f}"
+    return f"{series.count:,}", p50, p99, f"{series.max:,.1f}"
+
+
+def _costs(case: Case) -> Iterator[Row]:
+    name = case.name if case.of_each == 1 else f"{case.name}, of one application"
+    for which, side in case.sides.items():
+        own, api = (
+            1000 * side.each(seconds) / case.of_each for seconds in (side.cpu_seconds, side.api_server_cpu_seconds)
+        )
+        yield name, which, f"{own:.1f}", f"{api:.1f}", _work(side, case.of_each)
+
+
+def _work(side: Side, of_each: int) -> str:
+    done = {name: side.each(side.work.get(name, 0.0)) / of_each for name in _WORK}
+    return ", ".join(f"{name} {count:.3g}" for name, count in done.items() if count)
+
+
+def _idle(idle: Idle) -> Iterator[str]:
+    yield f"Idle for {idle.seconds:g} s: {idle.cpu_seconds:.2f} s of CPU, and every call that was made:"
+    yield ""
+    calls = [(name, f"{count:g}") for name, count in sorted(idle.calls.items())]
+    yield from table(("call", "count"), calls or [("none", "0")])
