@@ -12,9 +12,9 @@ from typing import Any, Self
 from benchmarks.counters import since
 from benchmarks.figures import Case, Idle, Side
 from benchmarks.processes import paused, pss_bytes
-from benchmarks.sightings import watching
 from benchmarks.stage import FLOOR, GAP_SECONDS, PRODUCT, Stage
 from tests.support.product import is_synced, sync_status
+from tests.support.sightings import watching
 
 #: Product and floor take turns in blocks of so many, so that what else the machine does hits both.
 BLOCK = 20

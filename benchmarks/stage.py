@@ -20,10 +20,10 @@ from redis.asyncio import Redis
 from benchmarks import processes
 from benchmarks.counters import calls_of, work_of
 from benchmarks.monorepo import APPLICATIONS, Monorepo
-from benchmarks.sightings import Sightings, watching
 from tests.support.github import SECRET, delivery, push_of
 from tests.support.product import SCRIPT, Installation, installation
 from tests.support.sandbox import SandboxFacts, read_facts
+from tests.support.sightings import Sightings, watching
 from trueup.clients.cluster import Cluster
 from trueup.clients.credentials import KubeconfigSource
 from trueup.clients.process import PIPE, Child, base_environment, spawn
