@@ -13,7 +13,7 @@ import structlog
 
 from trueup.clients.api_errors import ConflictError
 from trueup.domain.application import Application
-from trueup.domain.errors import TrueupError
+from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.incident import Cause, DriftedObject, Ending, Found, Incident, closed, opened
 from trueup.domain.lenient import as_mapping
 from trueup.domain.shown import shown_field
@@ -25,6 +25,9 @@ from .context import Run
 log = structlog.get_logger()
 
 CONFLICTS_MAX = 5
+#: A record that an outage kept from being written is tried again after so long, twice as long each time.
+OUTAGES_MAX = 4
+OUTAGE_SECONDS_MIN = 0.2
 
 
 def last_of(run: Run, application: Application) -> Incident | None:
@@ -113,17 +116,22 @@ async def _keep(run: Run, application: Application, after: Callable[[Incident | 
     records = run.worker.incidents
     if records is None:
         return
-    try:
-        for _ in range(CONFLICTS_MAX):
-            last = records.latest(application.id, application.uid)
-            incident = after(last)
-            if incident is None or incident is last:
-                return
-            try:
-                await records.save(incident)
-            except ConflictError:
-                continue
+    conflicts = outages = 0
+    while conflicts < CONFLICTS_MAX:
+        last = records.latest(application.id, application.uid)
+        incident = after(last)
+        if incident is None or incident is last:
             return
-        log.warning("the incident changes faster than it can be written")
-    except TrueupError as error:
-        log.warning("the incident is not recorded", reason=str(error))
+        try:
+            await records.save(incident)
+        except ConflictError:
+            conflicts += 1
+        except TrueupError as error:
+            outages += 1
+            if outages > OUTAGES_MAX or not isinstance(error, TransientError):
+                log.warning("the incident is not recorded", reason=str(error))
+                return
+            await asyncio.sleep(OUTAGE_SECONDS_MIN * 2 ** (outages - 1))
+        else:
+            return
+    log.warning("the incident changes faster than it can be written")
