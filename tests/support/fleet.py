@@ -66,6 +66,16 @@ EDITS: Mapping[str, tuple[str, Callable[[str], Raw | None]]] = {
     "gone": ("ConfigMap", lambda _: None),
 }
 
+#: Where an incident says that each edit was; empty stands for the object as a whole.
+PLACES = {
+    "mood": "data.mood",
+    "wind": "data.wind",
+    "selector": "spec.selector.app",
+    "port": "spec.ports[name=http].port",
+    "image": "spec.template.spec.containers[name=web].image",
+    "gone": "",
+}
+
 
 @dataclass
 class Fleet:
