@@ -46,9 +46,9 @@ async def examine(worker: Worker, claim: Claim) -> None:
         if claim.attempt > 0 or isinstance(error, StalledError):
             followers = worker.applications.followers(claim.job.subject)
             # Whoever asked is answered by the application's own run, which can end what was asked for.
-            asking = [app for app in followers if app.operation is not None or app.refresh is not None]
-            await worker.queue.enqueue([application_job(app.id, Priority.MANUAL) for app in asking])
-            others = [app for app in followers if app not in asking and not app.spec_refusals]
+            asking = {app.id for app in followers if app.operation is not None or app.refresh is not None}
+            await worker.queue.enqueue([application_job(app, Priority.MANUAL) for app in sorted(asking)])
+            others = [app for app in followers if app.id not in asking and not app.spec_refusals]
             await record.not_reached(worker, others, error)
         raise
 
@@ -57,13 +57,14 @@ async def _examine(worker: Worker, claim: Claim) -> None:
     url = claim.job.subject
     every = worker.applications.followers(url)
     following = [app for app in every if not app.spec_refusals and not app.deleting]
-    followers = [app for app in following if _may_be_opened(worker, app)]
+    opened = {address: _may_be_opened(worker, address) for address in {app.source.repo_url for app in following}}
+    followers = [app for app in following if opened[app.source.repo_url]]
     members = claim.job.scope.members
     by_content = members is None or BY_CONTENT in members
     #: Application by application, the tip that its job may rely on.
     found: dict[ApplicationId, str] = dict.fromkeys(_asked_for(claim, every), "")
     # One that names the repository by an address which git must not see is told so by its own run.
-    found |= {app.id: "" for app in following if app not in followers and not is_unknown(app)}
+    found |= {app.id: "" for app in following if not opened[app.source.repo_url] and not is_unknown(app)}
     moves: dict[str, tuple[str | None, str]] = {}
     if followers:
         mirror = await worker.engine.mirrors.mirror(followers[0].source.repo_url)
@@ -134,9 +135,9 @@ async def _differ_by_content(mirror: Mirror, apps: Sequence[Application], tip: s
     )
 
 
-def _may_be_opened(worker: Worker, app: Application) -> bool:
+def _may_be_opened(worker: Worker, address: str) -> bool:
     try:
-        check_url(app.source.repo_url, worker.settings.schemes)
+        check_url(address, worker.settings.schemes)
     except InvalidSpecError:
         return False
     return True
