@@ -68,7 +68,7 @@ async def test_the_demo_stays_until_ctrl_c_shows_what_changes_and_leaves_nobody_
     try:
         async with asyncio.timeout(DEMO_SECONDS):
             await _until(child, "Live, until Ctrl-C")
-            lines = [await _line(child) for _ in range(7)]
+            lines = [await _line(child) for _ in range(8)]
             await _as_it_says(tmp_path, lines, child)
             everybody = [child.pid, *children_of(child.pid)]
             assert len(everybody) > 5, "the cluster, the queue and both halves"
@@ -121,7 +121,7 @@ async def _as_it_says(tmp_path: Path, lines: list[str], child: Child) -> None:
         done = await run(argv, cwd=tmp_path, env=env, timeout_seconds=60, output_bytes_max=1024 * 1024)
         return done.returncode, (done.stdout + done.stderr).decode()
 
-    edit, diff, sync, scale, clone, refresh = lines[1:]
+    edit, diff, sync, drift, scale, clone, refresh = lines[1:]
     assert (await typed(diff))[0] == 0
     assert await typed(edit) == (0, "service/tides edited\n")
     await _until(child, "tides: OutOfSync")
@@ -134,6 +134,9 @@ async def _as_it_says(tmp_path: Path, lines: list[str], child: Child) -> None:
     await _until(child, "tides: Synced, Healthy")
     await _until(child, "Slack: ✅ tides is Synced again")
     assert (await typed(diff))[0] == 0
+    code, words = await typed(drift)
+    assert code == 0, words
+    assert "kubectl-edit" in words
     assert (await typed(scale))[0] == 0
     await _until(child, "Slack: ✅ lighthouse is Synced again")
     assert (await typed(clone))[0] == 0

@@ -49,6 +49,7 @@ def _try_it(scene: Stage, narrator: Narrator) -> None:
         f"{kubectl} -n {DELIVERED_TO} edit service {WAITS}",
         f"{programs / 'trueup'} app diff {WAITS}",
         f"{programs / 'trueup'} app sync {WAITS}",
+        f"{programs / 'trueup'} drift show {WAITS}",
         f"{kubectl} -n {DELIVERED_TO} scale deployment {HEALS} --replicas 0   # heals by itself",
         f"git clone {scene.fleet.url}",
         f"{programs / 'trueup'} app get {WAITS} --refresh   # after a push, in place of the Git host's webhook",
