@@ -9,13 +9,13 @@ from typing import Any
 
 from trueup.domain import status as shape
 from trueup.domain.application import Application, Operation
-from trueup.domain.autosync import SyncDecision
+from trueup.domain.autosync import SyncDecision, requested_by_policy
 from trueup.domain.errors import InvalidSpecError, TransientError, TrueupError
 from trueup.domain.job import Token
 from trueup.domain.lenient import as_mapping, as_whole
 from trueup.domain.plan import Plan
 from trueup.domain.redact import Redactor
-from trueup.domain.retry import AUTOMATED, next_retry
+from trueup.domain.retry import next_retry, policy_of
 from trueup.domain.status import Condition, OperationPhase, ResourceResult
 from trueup.engine.comparison import Comparison
 
@@ -27,19 +27,24 @@ SUCCEEDED = "successfully synced"
 
 
 def compared(
-    application: Application, comparison: Comparison, *, now: datetime, found: tuple[Condition, ...] = ()
+    application: Application, comparison: Comparison, *, now: datetime, found: tuple[Condition, ...] | None = ()
 ) -> dict[str, Any]:
-    """The status after a comparison. Where nothing else changed it is the old one, time and all."""
+    """The status after a comparison. Where nothing else changed it is the old one, time and all.
+
+    `found` is what syncing came to; with None that is not known yet, and what was said of it stands.
+    """
     old = application.status
     health = comparison.health
-    evaluated = shape.SPEC_CONDITIONS | shape.COMPARISON_CONDITIONS | shape.SYNC_CONDITIONS
+    evaluated = shape.SPEC_CONDITIONS | shape.COMPARISON_CONDITIONS
+    if found is not None:
+        evaluated |= shape.SYNC_CONDITIONS
     warnings = tuple(Condition("SyncOptionWarning", text) for text in application.warnings)
     new = {
         **old,
         "sync": shape.sync(application, status=comparison.sync_status, revision=comparison.revision),
         "health": shape.health(old, status=health.status, message=health.message, now=now),
         "conditions": shape.conditions(
-            old, (*comparison.conditions(), *warnings, *found), evaluated=evaluated, now=now
+            old, (*comparison.conditions(), *warnings, *(found or ())), evaluated=evaluated, now=now
         ),
         "resources": shape.resources(comparison.entries()),
         "summary": shape.summary(comparison.images),
@@ -187,8 +192,7 @@ class Running:
             message = (
                 to_do.refusal or f"{len(failed)} of {len(results)} objects failed; {failed[0].key}: {failed[0].message}"
             )
-            policy = self.operation.retry or application.retry
-            delay = None if to_do.refusal else next_retry(policy, self.retry_count)
+            delay = None if to_do.refusal else next_retry(policy_of(application), self.retry_count)
         found = tuple(Condition(each.type, each.message) for each in to_do.conditions)
         if phase == "Failed":
             found = (Condition("SyncError", message), *found)
@@ -199,7 +203,7 @@ class Running:
             phase="Running" if again else phase,
             message=f"{message}; trying again in {delay:.0f} s" if delay is not None else message,
             started_at=self.started_at,
-            finished_at=None if again else now,
+            finished_at=now,
             revision=comparison.revision,
             source=(application.raw.get("spec") or {}).get("source"),
             results=results,
@@ -221,14 +225,10 @@ class Running:
 
 def begin(application: Application, comparison: Comparison, decision: SyncDecision) -> Running:
     """A sync by the Application's operation or, without one, by its policy."""
-    policy = as_mapping(as_mapping(application.raw.get("spec")).get("syncPolicy"))
-    operation = application.operation or Operation(
-        prune=decision.prune,
-        retry=None if policy.get("retry") else AUTOMATED,
-        raw=shape.automated_operation(
-            comparison.revision, prune=decision.prune, self_heal_attempts=decision.self_heal_attempts
-        ),
-    )
+    operation = application.operation
+    if operation is None:
+        asked = requested_by_policy(application, decision.prune, comparison.revision, decision.self_heal_attempts)
+        operation = Operation(prune=decision.prune, raw=asked)
     state = as_mapping(application.status.get("operationState"))
     tried = as_mapping(state.get("syncResult")).get("revision", comparison.revision)
     is_retry = state.get("phase") == "Running" and tried == comparison.revision

@@ -120,13 +120,19 @@ async def _synced(
 
 
 async def _left(run: Run, before: Application, comparison: Comparison, decision: SyncDecision) -> None:
-    """Say what was found, and leave the cluster as it is."""
+    """Say what was found, and leave the cluster as it is.
+
+    While a sync waits for its next try, what was said of the try before stands.
+    """
     said = tuple(
         Condition(kind, text)
         for kind, text in (("SyncError", decision.error), ("DriftWarning", decision.warning))
         if text
     )
-    status = outcome.compared(before, comparison, now=utc_now(), found=said)
+    if before.operation is not None and before.operation.dry_run:
+        status = dict(before.status)
+    else:
+        status = outcome.compared(before, comparison, now=utc_now(), found=None if decision.pending else said)
     application = await record.write(run, before, status)
     ending: incident.Ending = "Reverted" if before.revision == comparison.revision else "Accepted"
     trouble = decision.error or decision.warning

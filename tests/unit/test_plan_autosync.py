@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from trueup.domain.application import Application, ApplicationId, Automated, Operation, RetryPolicy, Source, SyncOptions
 from trueup.domain.autosync import Situation, decide
+from trueup.domain.job import Token
 from trueup.domain.retry import next_retry, self_heal_delay
+from trueup.domain.status import with_token
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SOURCE = {"repoURL": "https://example.com/a.git", "path": "a"}
@@ -199,3 +201,53 @@ def test_a_drift_war_is_fought_at_the_longest_interval_and_named() -> None:
     assert "take the field out of Git" in again.warning
     last = decide(true_to("c2", synced("c2", seconds_ago=301, attempts=2), automated), fought, NOW)
     assert last.sync
+
+
+TOKEN = Token(1, 7)
+
+
+def failed_once(seconds_ago: float, *, tries: int = 1, **more: Any) -> dict[str, Any]:
+    """An automated sync that failed, with its next try due 5 s later, and 10 s after the second."""
+    operation = with_token({"sync": {"revision": "c1", **more}, "initiatedBy": {"automated": True}}, TOKEN, "u")
+    return {**synced(phase="Running", seconds_ago=seconds_ago), "retryCount": tries, "operation": operation}
+
+
+@pytest.mark.parametrize(("tries", "due"), [(1, 5), (2, 10), (3, 20)])
+def test_a_sync_that_failed_is_tried_again_when_it_is_due_and_not_before(tries: int, due: int) -> None:
+    early = decide(app(Automated(), failed_once(due - 2, tries=tries)), DRIFTED, NOW)
+    assert (early.sync, early.pending, early.retry_after_seconds) == (False, True, 2)
+    assert decide(app(Automated(), failed_once(due, tries=tries)), DRIFTED, NOW).sync
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"automated": Automated(prune=True)},
+        {"spec": {"source": {**SOURCE, "path": "b"}}},
+        {"spec": {"source": SOURCE, "destination": {"namespace": "other"}}},
+        {"spec": {"source": SOURCE, "syncPolicy": {"syncOptions": ["CreateNamespace=true"]}}},
+        {"spec": {"source": SOURCE, "syncPolicy": {"retry": {"limit": 0}}}},
+        {"operation": Operation(raw={"sync": {}})},
+        {"uid": "another object with a restored status"},
+    ],
+    ids=str,
+)
+def test_who_asks_for_something_else_does_not_wait_for_the_retry(change: dict[str, Any]) -> None:
+    given = dict(change)
+    raw = {"spec": given.pop("spec", {"source": SOURCE}), "status": {"operationState": failed_once(0)}}
+    assert decide(app(given.pop("automated", Automated()), raw=raw, **given), DRIFTED, NOW).sync
+
+
+def test_another_revision_or_a_cluster_put_right_does_not_wait_for_the_retry() -> None:
+    application = app(Automated(), failed_once(0))
+    assert not decide(application, DRIFTED, NOW).sync
+    assert decide(application, replace(DRIFTED, revision="c2"), NOW).sync
+    assert decide(application, replace(DRIFTED, status="Synced", has_changes=False), NOW).sync
+
+
+def test_a_requested_sync_that_failed_waits_by_its_own_policy() -> None:
+    asked = {"sync": {"prune": True}, "retry": {"limit": 3}}
+    operation = Operation(prune=True, retry=RetryPolicy(limit=3, duration_seconds=60), raw=asked)
+    state = {**failed_once(10), "operation": with_token(asked, TOKEN, "u")}
+    decision = decide(app(None, state, operation=operation), DRIFTED, NOW)
+    assert (decision.sync, decision.pending, decision.retry_after_seconds) == (False, True, 50)

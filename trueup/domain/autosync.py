@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from trueup.domain.application import Application, Automated, SyncStatus
-from trueup.domain.retry import SELF_HEAL, SELF_HEAL_COOLDOWN_SECONDS, self_heal_delay
-from trueup.domain.status import shown_source
+from trueup.domain.lenient import as_list, as_mapping, as_text, as_whole
+from trueup.domain.retry import SELF_HEAL, SELF_HEAL_COOLDOWN_SECONDS, next_retry, policy_of, self_heal_delay
+from trueup.domain.status import automated_operation, shown_source, token_of, with_token
 
 _PEACE = "take the field out of Git, or stop whoever else sets it"
 
@@ -43,17 +44,22 @@ class SyncDecision:
     error: str = ""
     #: What a person should know although nothing failed: the message of a DriftWarning condition.
     warning: str = ""
+    #: Whether the last sync is not over: it failed, and the pause before its next try still lasts.
+    pending: bool = False
 
 
 def decide(app: Application, found: Situation, now: datetime) -> SyncDecision:  # noqa: PLR0911 a ladder of rules
     """Say whether a sync is due, and why or why not. `now` must carry a time zone."""
     if app.deleting:
         return SyncDecision(False, "the application is being deleted")
+    state = as_mapping(app.status.get("operationState"))
+    pause = _pause(app, state, found, now)
+    if pause > 0:
+        return SyncDecision(False, "the next try is not due", retry_after_seconds=pause, error=_said(app), pending=True)
     if app.operation is not None:
         return SyncDecision(True, f"requested by {app.operation.initiated_by or 'an operation'}", app.operation.prune)
     if app.automated is None:
         return SyncDecision(False, "automated sync is off")
-    state = app.status.get("operationState") or {}
     # What was begun is finished, though nothing may be left but to write down how it ended.
     begun = state.get("phase") == "Running"
     if found.status != "OutOfSync" and not begun:
@@ -101,14 +107,62 @@ def _again(
     return SyncDecision(True, "live objects drifted from Git", automated.prune, self_heal_attempts=attempts + 1)
 
 
+def requested_by_policy(app: Application, prune: bool, revision: str, attempts: int) -> dict[str, Any]:
+    """The operation that an automated sync carries out."""
+    policy = as_mapping(as_mapping(app.raw.get("spec")).get("syncPolicy"))
+    options = [as_text(option) for option in as_list(policy.get("syncOptions"))]
+    return automated_operation(revision, prune=prune, sync_options=options, self_heal_attempts=attempts)
+
+
+def _pause(app: Application, state: Mapping[str, Any], found: Situation, now: datetime) -> float:
+    """Seconds until a sync that failed is due again; 0 where none is, or something else is asked for by now.
+
+    As with Argo CD, `finishedAt` beside the phase Running is when the last try ended.
+    """
+    tries, since = as_whole(state.get("retryCount")), _seconds_since(state.get("finishedAt"), now)
+    if state.get("phase") != "Running" or tries < 1 or since is None or found.status == "Synced":
+        return 0.0
+    if not _asks_for_the_same(app, state, found.revision):
+        return 0.0
+    return max(0.0, (next_retry(policy_of(app), tries - 1) or 0.0) - since)
+
+
+def _asks_for_the_same(app: Application, state: Mapping[str, Any], revision: str) -> bool:
+    spec, compared_to = (
+        as_mapping(app.raw.get("spec")),
+        as_mapping(as_mapping(app.status.get("sync")).get("comparedTo")),
+    )
+    token, tried = token_of(app.status, app.uid), as_mapping(state.get("operation"))
+    if token is None or not _is_of(state, revision, spec) or compared_to.get("destination") != spec.get("destination"):
+        return False
+    if app.operation is not None:
+        asked: Mapping[str, Any] = app.operation.raw
+    elif app.automated is not None:
+        attempts = as_whole(as_mapping(tried.get("sync")).get("autoHealAttemptsCount"))
+        asked = requested_by_policy(app, app.automated.prune, revision, attempts)
+    else:
+        return False
+    return with_token(asked, token, app.uid) == tried
+
+
+def _said(app: Application) -> str:
+    """What the sync that is to be tried again failed of."""
+    found = (as_mapping(entry) for entry in as_list(app.status.get("conditions")))
+    return next((as_text(entry.get("message")) for entry in found if entry.get("type") == "SyncError"), "")
+
+
 def _already_tried(app: Application, state: Mapping[str, Any], revision: str) -> bool:
     """Whether the last sync, however it ended, was to this revision of this source, and of all of it."""
-    result = state.get("syncResult") or {}
     asked = (state.get("operation") or {}).get("sync") or {}
-    if result.get("revision") != revision or asked.get("dryRun") or asked.get("resources"):
+    if asked.get("dryRun") or asked.get("resources"):
         return False
+    return _is_of(state, revision, as_mapping(app.raw.get("spec")))
+
+
+def _is_of(state: Mapping[str, Any], revision: str, spec: Mapping[str, Any]) -> bool:
+    result = as_mapping(state.get("syncResult"))
     source = result.get("source")
-    return source is None or source == shown_source((app.raw.get("spec") or {}).get("source") or {})
+    return result.get("revision") == revision and source in (None, shown_source(as_mapping(spec.get("source"))))
 
 
 def _seconds_since(time: Any, now: datetime) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trueup.domain.application import RetryPolicy
+from trueup.domain.application import Application, RetryPolicy
+from trueup.domain.lenient import as_mapping
 
 #: Argo CD's defaults for healing the same drift again: at once, then 2, 6, 18, … seconds apart.
 SELF_HEAL = RetryPolicy(limit=-1, duration_seconds=2.0, factor=3.0, duration_seconds_max=300.0)
@@ -12,6 +13,14 @@ SELF_HEAL_COOLDOWN_SECONDS = 330.0
 
 #: Argo CD's for an automated sync that failed, where the Application says nothing of retries.
 AUTOMATED = RetryPolicy(limit=5)
+
+
+def policy_of(app: Application) -> RetryPolicy:
+    """How a sync that fails now is tried again."""
+    if app.operation is not None:
+        return app.operation.retry or app.retry
+    policy = as_mapping(as_mapping(app.raw.get("spec")).get("syncPolicy"))
+    return app.retry if policy.get("retry") else AUTOMATED
 
 
 def next_retry(policy: RetryPolicy, retry_count: int) -> float | None:
