@@ -20,9 +20,14 @@ FINGERPRINT, HEALTH, SEEN_AT = "fingerprint", "health", "seenAt"
 
 def of_object(body: dict[str, Any]) -> Sighting:
     """The sighting of a whole object."""
-    health = assess(body)
+    try:
+        digest = fingerprint(body)
+        health = assess(body)
+    except (TypeError, RecursionError):
+        # Nested deeper than is read here. Whatever moves in it is worth a look.
+        return of_metadata(body)
     said = (health.status, health.message) if health else None
-    return {**_named(body), FINGERPRINT: fingerprint(body), HEALTH: said, SEEN_AT: monotonic()}
+    return {**_named(body), FINGERPRINT: digest, HEALTH: said, SEEN_AT: monotonic()}
 
 
 def of_metadata(body: dict[str, Any]) -> Sighting:

@@ -3,8 +3,8 @@
 Redis without an epoch was emptied: the epoch is raised in Kubernetes first and opened in Redis then.
 Any number of replicas may do this at once, since only a higher epoch is ever opened. Each replica
 that sees an epoch it has not seen before sweeps, so that no sweep hangs on one that dies meanwhile.
-What an emptied Redis has forgotten may have been live edits as well as pushes, so then every
-application is looked at too; at the start the watches see to that.
+What an emptied Redis has forgotten, or one that came back without its last writes, may have been live
+edits as well as pushes, so then every application is looked at too; at the start the watches see to that.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Sweep:
         self._applications = applications
         self._lease = lease
         self._bounds = bounds
-        self._epoch: int | None = None
+        #: The epoch and the run of the server that were seen last.
+        self._known: tuple[int, str] | None = None
         self._behind: tuple[int, int | None] | None = None
         self._soon = asyncio.Event()
         self._opened = asyncio.Event()
@@ -112,14 +113,15 @@ class Sweep:
                     await self._soon.wait()
 
     async def _check_epoch(self) -> None:
+        run = await self._queue.server_run()
         epoch = await self._queue.current_epoch()
-        if epoch is not None and epoch == self._epoch:
+        if epoch is not None and (epoch, run) == self._known:
             return
         await self._queue.check_server()
         if epoch is None or await self._is_from_backup(epoch):
             epoch = await self._open()
-        self._dispatcher.owe(Owed.REPOSITORIES if self._epoch is None else Owed.EVERYTHING)
-        self._epoch = epoch
+        self._dispatcher.owe(Owed.REPOSITORIES if self._known is None else Owed.EVERYTHING)
+        self._known = (epoch, run)
         _log.info("epoch", epoch=epoch)
         SWEEPS.labels("epoch").inc()
 

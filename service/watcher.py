@@ -16,7 +16,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from trueup.clients.api_errors import ForbiddenError, NotServedError
+from trueup.clients.api_errors import ForbiddenError, NotServedError, UnknownKindError
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.informer import Informer
@@ -67,10 +67,11 @@ class Watcher:
         self._bounds = bounds or WatcherBounds()
         self._informers: dict[Kind, Informer] = {}
         self._states: dict[Kind, str] = {}
+        #: Kinds that are known not to be served or not to be ours to read.
+        self._lost: set[Kind] = set()
         self._unseen: set[ApplicationId] = set()
         self._kinds_changed = asyncio.Event()
         self._all_listed = asyncio.Event()
-        self._quiet = QuietLog(__name__)
         applications.on_inventory = self._observe_inventory
 
     async def run(self) -> None:
@@ -83,19 +84,15 @@ class Watcher:
                 for kind in following.keys() - wanted:
                     following.pop(kind).cancel()
                     self._informers.pop(kind, None)
+                    self._lost.discard(kind)
                     self._tell(kind, None)
                 for kind in wanted - following.keys():
                     self._tell(kind, "starting")
                     following[kind] = group.create_task(self._follow(kind))
                 await self._kinds_changed.wait()
 
-    def is_watching(self, group: str, kind: str) -> bool:
-        """Whether every object of the kind has been seen once, and changes are told from now on."""
-        informer = self._informers.get((group, kind))
-        return informer is not None and informer.is_synced
-
     async def _follow(self, kind: Kind) -> None:
-        bounds, failures = self._bounds, 0
+        bounds, failures, quiet = self._bounds, 0, QuietLog(__name__)
         while True:
             try:
                 informer = await self._informer(kind)
@@ -103,9 +100,9 @@ class Watcher:
                     group.create_task(self._announce(kind, informer))
                     await informer.run()
             except* TrueupError as errors:
-                error = errors.exceptions[0]
-                self._quiet.warning("cannot watch", kind="/".join(kind), error=str(error))
-                self._tell(kind, "refused" if isinstance(error, ForbiddenError) else "away")
+                error = next(each for each in errors.exceptions if isinstance(each, TrueupError))
+                quiet.warning("cannot watch", kind="/".join(kind), error=str(error))
+                self._tell_lost(kind, error)
             informer_before = self._informers.pop(kind, None)
             failures = 0 if informer_before is not None and informer_before.is_synced else failures + 1
             self._cluster.forget_kinds()
@@ -132,6 +129,7 @@ class Watcher:
         Kinds that are listed at about the same time ask for it together.
         """
         await informer.synced()
+        self._lost.discard(kind)
         self._unseen |= self._applications.owners_of_kind(*kind)
         self._tell(kind, "watching")
         with contextlib.suppress(TimeoutError):
@@ -179,6 +177,13 @@ class Watcher:
             return False
         seen = informer.get(key.namespace, key.name)
         return seen is None or monotonic() - seen[sighting.SEEN_AT] < self._bounds.recent_seconds
+
+    def _tell_lost(self, kind: Kind, error: TrueupError) -> None:
+        """A kind that went, or may not be read any more, took its objects with it: no event tells of each."""
+        if isinstance(error, ForbiddenError | NotServedError | UnknownKindError) and kind not in self._lost:
+            self._lost.add(kind)
+            self._mark(look_at_everything(self._applications.owners_of_kind(*kind)))
+        self._tell(kind, "refused" if isinstance(error, ForbiddenError) else "away")
 
     def _tell(self, kind: Kind, state: str | None) -> None:
         if state is None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from trueup.domain.application import Application
 from trueup.domain.job import EVERY_LIVE_OBJECT, EVERY_OBJECT, Job, Scope
 from trueup.domain.resource import ResourceKey
-from trueup.domain.standing import may_be_looked_at_in_part
+from trueup.domain.standing import is_bound_to_its_revision, may_be_looked_at_in_part
 from trueup.domain.status import entries_of, images_of
 from trueup.engine.checkout import Checkout
 from trueup.engine.comparison import Comparison, hold_against
@@ -47,10 +47,10 @@ async def compare(run: Run, application: Application) -> Comparison:
 async def _where_to_look(run: Run, application: Application) -> tuple[Checkout, frozenset[ResourceKey] | None]:
     """The tree to render, and the objects to read; None is all of them."""
     engine, job = run.worker.engine, run.claim.job
-    if not job.scope.is_everything and may_be_looked_at_in_part(application):
+    if not job.scope.is_everything and is_bound_to_its_revision(application):
         checkout = await engine.checkout_recorded(application)
         if checkout is not None:
-            return checkout, objects_of(job)
+            return checkout, objects_of(job) if may_be_looked_at_in_part(application) else None
     revision = application.operation.revision if application.operation else None
     return await engine.checkout(application, tip=job.tip, revision=revision), None
 

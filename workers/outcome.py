@@ -104,7 +104,10 @@ def taken_away(application: Application, *, now: datetime) -> dict[str, Any] | N
     else:
         return None
     ended = {**state, "phase": "Failed", "message": message, "finishedAt": shape.timestamp(now)}
-    return {**application.status, "operationState": ended}
+    found = shape.conditions(
+        application.status, [Condition("SyncError", message)], evaluated=shape.SYNC_CONDITIONS, now=now
+    )
+    return {**application.status, "operationState": ended, "conditions": found}
 
 
 def redacted(status: Status, redactor: Redactor) -> dict[str, Any]:

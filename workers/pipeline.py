@@ -14,7 +14,7 @@ from trueup.domain import incident
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.autosync import Situation, SyncDecision, decide
 from trueup.domain.errors import StalledError, SupersededError, TransientError, TrueupError
-from trueup.domain.job import EVERYTHING, Priority, application_job
+from trueup.domain.job import EVERY_LIVE_OBJECT, Priority, application_job
 from trueup.domain.standing import may_be_looked_at_in_part
 from trueup.domain.status import Condition
 from trueup.engine.comparison import Comparison
@@ -167,6 +167,7 @@ async def look_again(
     if elsewhere:
         await run.worker.queue.enqueue([application_job(application.id, Priority.DRIFT, delay_seconds=again or 0.0)])
     elif again is not None:
-        scope = scope_of(comparison) if may_be_looked_at_in_part(application) else EVERYTHING
-        job = application_job(application.id, Priority.DRIFT, scope=scope, tip=comparison.revision, delay_seconds=again)
+        # No tip: one that a push has brought meanwhile must not be replaced by an older one.
+        scope = scope_of(comparison) if may_be_looked_at_in_part(application) else EVERY_LIVE_OBJECT
+        job = application_job(application.id, Priority.DRIFT, scope=scope, delay_seconds=again)
         await run.worker.queue.enqueue([job])

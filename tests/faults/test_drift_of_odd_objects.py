@@ -13,7 +13,7 @@ from tests.support.custom_kind import custom_object, definition, new_kind, remov
 from tests.support.drift import HEALING, edit, incident, is_healed
 from tests.support.product import STEP_SECONDS, Installation, config_map, is_synced, sync_status
 from tests.support.wait import wait_until
-from trueup.clients.api_errors import NotServedError
+from trueup.clients.api_errors import NotServedError, UnknownKindError
 from trueup.domain.resource import TRACKING_ANNOTATION
 
 #: A ConfigMap may hold 1 MiB; with all else that is in it the object is larger.
@@ -105,6 +105,38 @@ async def test_a_kind_that_vanishes_and_comes_back_is_said_and_healed(troubled: 
 
     await wait_until(is_back, STEP_SECONDS, "made anew")
     await trueup.until(name, is_synced(revision), "synced")
+
+
+async def test_a_kind_that_vanishes_while_its_watch_is_away_is_said(troubled: Troubled) -> None:
+    trueup, one = troubled.trueup, fresh("one")
+    kind, group = new_kind()
+    definitions = await trueup.cluster.resource(*DEFINITION)
+    await trueup.cluster.create(definitions, "", orjson.loads(definition(kind, group)))
+    name, revision = await delivered(trueup, custom_object(kind, group, one))
+    await edit(trueup, kind, one, {"spec": {"colour": "green"}}, group=group)
+    await trueup.until(name, is_healed(revision), "the kind is watched")
+    await trueup.at_rest()
+    away = troubled.proxy.answer(lambda seen: f"/{kind.lower()}s?" in seen.target, 500)
+    troubled.proxy.cut_all()
+    await wait_until(lambda: away.used >= 1, STEP_SECONDS, "the watch is away")
+    await remove(trueup, *DEFINITION, f"{kind.lower()}s.{group}")
+    await gone(trueup, kind, group)
+    troubled.proxy.lift(away)
+    await told(trueup, name, "ComparisonError", kind, group)
+
+
+async def gone(trueup: Installation, kind: str, group: str) -> None:
+    """Wait until nobody serves the kind."""
+
+    async def is_gone() -> bool:
+        trueup.cluster.forget_kinds()
+        try:
+            await trueup.cluster.resource(group, kind)
+        except UnknownKindError:
+            return True
+        return False
+
+    await wait_until(is_gone, STEP_SECONDS, "nobody serves it")
 
 
 async def test_a_kind_whose_versions_change_is_watched_on(troubled: Troubled) -> None:

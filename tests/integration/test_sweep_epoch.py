@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,7 @@ import aiohttp
 
 from service.dispatch import Dispatcher
 from service.sweep import EpochLease, Sweep, SweepBounds
+from tests.support.fixtures import in_own_task
 from tests.support.queues import client_of
 from tests.support.service import (
     REPO,
@@ -29,8 +32,9 @@ from trueup.clients.cluster import Cluster
 from trueup.clients.epoch import bump_epoch, read_epoch
 from trueup.clients.queue import Queue
 from trueup.domain.application import ApplicationId
-from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, Priority, Scope, application_job
+from trueup.domain.job import EVERY_FOLLOWER_BY_CONTENT, EVERY_LIVE_OBJECT, Priority, Scope, application_job
 from trueup.sandbox.ports import free_port
+from trueup.sandbox.valkey import valkey_server
 
 __all__ = ["service"]
 
@@ -175,6 +179,35 @@ async def test_a_sweep_gives_what_an_outage_ended_another_try_and_nothing_else(
         job = await running.job(f"application:{namespace}/away")
         assert (job.priority, job.scope) == (Priority.DRIFT, Scope(frozenset({"away"})))
         assert [letter.job.subject for letter in await running.queue.dead_letters()] == [f"{namespace}/broken"]
+
+
+async def test_redis_that_comes_back_may_have_lost_jobs_so_everything_live_is_looked_at(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    await create_application(cluster, namespace, "shop", REPO)
+    resource = await cluster.resource("argoproj.io", "Application")
+    owned = {"version": "v1", "kind": "ConfigMap", "namespace": "default", "name": "never-there"}
+    await cluster.merge_patch(resource, namespace, "shop", {"status": {"resources": [owned]}})
+    async with AsyncExitStack() as stack:
+        valkey = await stack.enter_async_context(in_own_task(valkey_server(tmp_path / "valkey", append_only=True)))
+        running = await stack.enter_async_context(
+            running_service(settings_for(namespace, valkey.url, tmp_path / "data"), cluster)
+        )
+        key = f"application:{namespace}/shop"
+        met: set[str] = set()
+
+        async def has_looked() -> bool:
+            met.update(job.key for job in await running.jobs())
+            return met >= {REPO_KEY, key}
+
+        await wait_until(has_looked, SECONDS, "the look at the start")
+        epoch = await running.queue.current_epoch()
+        os.kill(valkey.pid, signal.SIGKILL)
+        await stack.enter_async_context(
+            in_own_task(valkey_server(tmp_path / "valkey", port=valkey.port, append_only=True))
+        )
+        assert (await running.job(key)).scope == EVERY_LIVE_OBJECT
+        assert await running.queue.current_epoch() == epoch
 
 
 async def test_redis_that_may_evict_jobs_is_not_used(

@@ -182,7 +182,9 @@ def test_a_live_edit_with_self_heal_is_a_heal_and_no_deployment(state: dict[str,
 
 
 def test_what_could_not_be_healed_waits_for_a_change() -> None:
-    application = app(Automated(self_heal=True), synced("c2", "Failed"))
+    failed = [{"type": "SyncError", "message": "it said no"}]
+    status = {"operationState": synced("c2", "Failed"), "conditions": failed}
+    application = app(Automated(self_heal=True), raw={"spec": {"source": SOURCE}, "status": status})
     decision = decide(application, EDITED, NOW)
     assert not decision.sync
     assert "it said no" in decision.error
@@ -251,3 +253,12 @@ def test_a_requested_sync_that_failed_waits_by_its_own_policy() -> None:
     state = {**failed_once(10), "operation": with_token(asked, TOKEN, "u")}
     decision = decide(app(None, state, operation=operation), DRIFTED, NOW)
     assert (decision.sync, decision.pending, decision.retry_after_seconds) == (False, True, 50)
+
+
+def test_drift_after_a_failed_heal_was_put_right_is_healed_though_its_pause_was_waited_out() -> None:
+    """The run that waits writes OutOfSync; what it does not write is that the sync failed."""
+    state = synced("c2", "Failed", seconds_ago=5, attempts=3)
+    status = {"sync": {"status": "OutOfSync", "revision": "c2"}, "operationState": state}
+    waited = app(Automated(self_heal=True), raw={"spec": {"source": SOURCE}, "status": status})
+    assert decide(waited, EDITED, NOW).retry_after_seconds == 13
+    assert decide(waited, EDITED, NOW + timedelta(seconds=13)).sync

@@ -120,6 +120,12 @@ class Queue:
             value = await send(self._client, "current_epoch", "HGET", f"{self._prefix}fence", "epoch")
         return int(value) if value is not None and value.isdigit() else None
 
+    async def server_run(self) -> str:
+        """Names this run of the server: another one, or its replica, may have come back without its last writes."""
+        with redis_errors(self._client):
+            info = await send(self._client, "server_run", "INFO", "server")
+        return str(info.get("run_id", ""))
+
     async def enqueue(self, jobs: Sequence[Job]) -> None:
         """Store all the jobs, or none: QueueFullError, a TransientError, where they are too many.
 

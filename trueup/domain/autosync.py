@@ -87,7 +87,8 @@ def _again(
     attempts = int(((state.get("operation") or {}).get("sync") or {}).get("autoHealAttemptsCount") or 0)
     if state.get("phase") == "Running":
         return SyncDecision(True, "a sync is to be finished", automated.prune, self_heal_attempts=attempts)
-    put_right = (app.status.get("sync") or {}).get("status") == "Synced"
+    # The condition goes with the first comparison that finds all well, and does not come back with drift.
+    put_right = (app.status.get("sync") or {}).get("status") == "Synced" or not _said(app)
     if state and state.get("phase") != "Succeeded" and not (found.drifted and put_right):
         text = f"the last sync to {revision} failed: {state.get('message') or 'no message'}"
         return SyncDecision(False, text, error=text)

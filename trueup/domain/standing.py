@@ -31,16 +31,21 @@ def is_uncertain(app: Application) -> bool:
     )
 
 
+def is_bound_to_its_revision(app: Application) -> bool:
+    """Whether what moved in the cluster may be held against the revision that was compared last.
+
+    Not where somebody asks for a look at Git, or the verdict on that revision does not stand.
+    """
+    return not (is_uncertain(app) or app.refresh is not None)
+
+
 def may_be_looked_at_in_part(app: Application) -> bool:
     """Whether what the status says of an object may stand while another one is looked at.
 
-    Not where somebody waits for an answer about the whole, a sync is under way, or a condition
-    speaks of objects.
+    Not while a sync is under way, or where a condition speaks of objects.
     """
-    return not (
-        is_uncertain(app)
-        or app.refresh is not None
-        or as_mapping(app.status.get("operationState")).get("phase") == "Running"
+    return is_bound_to_its_revision(app) and not (
+        as_mapping(app.status.get("operationState")).get("phase") == "Running"
         or _conditions(app) & COMPARISON_CONDITIONS
     )
 
