@@ -123,6 +123,7 @@ async def test_a_retry_waits_for_its_time_whatever_moves_meanwhile(running: Inst
     await running.apply(name, repository.url, syncPolicy={**AUTOMATED, "retry": rarely})
     raw = await told(running, name, "SyncError", "1 of 2 objects failed")
     assert "trying again in 3600 s" in raw["status"]["operationState"]["message"]
+    before = await running.metrics("worker")
     resource = await running.cluster.resource("", "ConfigMap")
     await running.cluster.merge_patch(resource, running.delivered_to, two, {"data": {"at": "by hand"}})
 
@@ -133,6 +134,8 @@ async def test_a_retry_waits_for_its_time_whatever_moves_meanwhile(running: Inst
     raw = await running.until(name, seen, "the edit is seen")
     assert raw["status"]["operationState"]["retryCount"] == 1
     assert conditions(raw, "SyncError"), "why it failed stays to be read"
+    fetches = (await running.metrics("worker")).since(before).total("trueup_git_fetches_total")
+    assert fetches == 0, "what moved in the cluster asks nothing of Git"
     await running.patch(name, {"spec": {"syncPolicy": {"retry": {"limit": 0}}}})
     await running.until(name, lambda raw: phase(raw) == "Failed", "another policy does not wait for the old one")
 
