@@ -89,8 +89,13 @@ class Settings(BaseSettings):
     slack_request_seconds_max: Positive = 10.0
     #: After a change of an incident the next one is waited for so long: what is healed at once is one message.
     slack_settle_seconds: Positive = 1.0
+    #: An incident that goes on changing is told so long after its first change, settled or not.
+    slack_settle_seconds_max: Positive = 10.0
     slack_claim_seconds: Positive = 60.0
-    #: An incident that began longer ago is no news to a channel that never heard of it.
+    #: After the record of what was told could not be written, or read, it is tried again so much later.
+    slack_record_retry_seconds: Positive = 2.0
+    #: An incident that ended longer ago is no news, nor is one that began longer ago to a channel that never
+    #: heard of it.
     slack_age_seconds_max: Positive = 86_400.0
     slack_retry_seconds_max: Positive = 300.0
     #: How long `worker --drain` waits for the channel to know everything.

@@ -130,6 +130,9 @@ def slack_notifier(settings: Settings, incidents: IncidentStore, channel: SlackC
     """Who tells the channel in this process."""
     bounds = NotifyBounds(
         settle_seconds=settings.slack_settle_seconds,
+        settle_seconds_max=settings.slack_settle_seconds_max,
+        record_retry_seconds=settings.slack_record_retry_seconds,
+        stop_seconds_max=settings.slack_request_seconds_max,
         claim_seconds=settings.slack_claim_seconds,
         age_seconds_max=settings.slack_age_seconds_max,
         retry_seconds_max=settings.slack_retry_seconds_max,

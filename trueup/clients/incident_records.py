@@ -99,6 +99,7 @@ def read_record(raw: Mapping[str, Any]) -> Incident:
     if closed_at is None and status.get("phase") == "Closed":
         closed_at = _time(status.get("updatedAt")) or opened_at
     ending = status.get("ending")
+    updated_at = _time(status.get("updatedAt")) or opened_at
     return Incident(
         application=ApplicationId(as_text(metadata.get("namespace")), as_text(spec.get("application"))),
         application_uid=as_text(spec.get("applicationUid")),
@@ -106,7 +107,7 @@ def read_record(raw: Mapping[str, Any]) -> Incident:
         cause="Revision" if spec.get("cause") == "Revision" else "Drift",
         revision=as_text(status.get("revision")),
         opened_at=opened_at,
-        updated_at=_time(status.get("updatedAt")) or opened_at,
+        updated_at=updated_at,
         objects=tuple(_read_object(as_mapping(item)) for item in as_list(status.get("objects"))),
         objects_left_out=as_whole(status.get("objectsLeftOut")),
         self_heals=status.get("selfHeals") is True,
@@ -115,7 +116,7 @@ def read_record(raw: Mapping[str, Any]) -> Incident:
         ending=ending if ending in ("SelfHealed", "Synced", "Reverted", "Accepted") else "",
         times=max(1, as_whole(status.get("times"), 1)),
         flips=tuple(_read_flip(as_mapping(item)) for item in as_list(status.get("flips"))),
-        message=Message(*(as_text(message.get(part)) for part in ("channel", "id", "digest"))) if message else None,
+        message=_read_message(message, updated_at) if message else None,
         claimed_by=as_text(as_mapping(status.get("claim")).get("holder")),
         claimed_until=_time(as_mapping(status.get("claim")).get("until")),
         name=as_text(metadata.get("name")),
@@ -160,6 +161,11 @@ def _object(item: DriftedObject) -> dict[str, Any]:
     left_out = {"fieldsLeftOut": item.fields_left_out} if item.fields_left_out else {}
     shown = [{name: value for name, value in field.items() if value or name in ("path", "change")} for field in fields]
     return {**_key(item.key), "status": item.status, "fields": shown, **left_out}
+
+
+def _read_message(raw: Mapping[str, Any], updated_at: datetime) -> Message:
+    """One that does not say what it tells of counts as up to date, rather than as news to be told at every start."""
+    return Message(as_text(raw.get("channel")), as_text(raw.get("id")), _time(raw.get("updatedAt")) or updated_at)
 
 
 def _read_object(raw: Mapping[str, Any]) -> DriftedObject:

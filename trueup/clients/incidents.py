@@ -87,7 +87,7 @@ class IncidentStore:
 
     async def note_message(self, incident: Incident, message: Message) -> None:
         """Keep what the channel was told, and let go of the claim; whatever else the record says stays."""
-        told = {"channel": message.channel, "id": message.id, "digest": message.digest}
+        told = {"channel": message.channel, "id": message.id, "updatedAt": time_text(message.updated_at)}
         try:
             self._take(await self._patch(incident.name, {"status": {"message": told, "claim": None}}))
         except NotFoundError:

@@ -29,12 +29,39 @@ _WAYS_OUT = {
     "not_in_channel": "invite the app into the channel",
     "is_archived": "choose a channel that is not archived",
 }
+#: Beside those above: what Slack answers to every message alike.
+_CHANNEL_WIDE = frozenset(
+    {
+        "access_denied",
+        "accesslimited",
+        "deprecated_endpoint",
+        "ekm_access_denied",
+        "enterprise_is_restricted",
+        "messages_tab_disabled",
+        "method_deprecated",
+        "no_permission",
+        "not_allowed_token_type",
+        "org_login_required",
+        "restricted_action",
+        "restricted_action_non_threadable_channel",
+        "restricted_action_read_only_channel",
+        "team_access_not_granted",
+        "team_added_to_org",
+        "token_expired",
+        "two_factor_setup_required",
+        "unknown_method",
+    }
+)
 _MESSAGE_IS_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
 _PASSING = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"})
 
 
 class MessageGoneError(StalledError):
     """The message cannot be changed any more: somebody has deleted it, or its time is over."""
+
+
+class ChannelRefusedError(StalledError):
+    """No message gets into the channel until somebody changes the token, the app or the channel."""
 
 
 class SlackChannel:
@@ -67,7 +94,11 @@ class SlackChannel:
         await self._session.close()
 
     async def post(self, text: str, blocks: Sequence[dict[str, Any]]) -> tuple[str, str]:
-        """A new message: the channel's id and the message's, which `update` takes."""
+        """A new message: the channel's id and the message's, which `update` takes.
+
+        Raises ChannelRefusedError where no other message would be taken either, another StalledError
+        where it is this one that Slack does not take.
+        """
         answer = await self._call("chat.postMessage", channel=self.channel, text=text, blocks=list(blocks))
         return str(answer.get("channel") or self.channel), str(answer.get("ts") or "")
 
@@ -106,7 +137,8 @@ def _understood(method: str, error: SlackApiError) -> TransientError | StalledEr
     if code in _MESSAGE_IS_GONE:
         return MessageGoneError(f"Slack answered {method}: {code}")
     way_out = _WAYS_OUT.get(code)
-    return StalledError(f"Slack answered {method}: {code[:100]}" + (f"; {way_out}" if way_out else ""))
+    text = f"Slack answered {method}: {code[:100]}" + (f"; {way_out}" if way_out else "")
+    return ChannelRefusedError(text) if way_out or code in _CHANNEL_WIDE else StalledError(text)
 
 
 def _retry_after(headers: Any) -> float:

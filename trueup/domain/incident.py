@@ -91,8 +91,8 @@ class Message:
     channel: str
     #: The message's id there.
     id: str
-    #: Digest of what it says.
-    digest: str
+    #: Which version of the incident it tells of: its `updated_at`.
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ with Slack. What it was told is kept in order, for tests and for the demo to rea
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +26,8 @@ HEADER_CHARS_MAX = 150
 SECTION_CHARS_MAX = 3_000
 FIELD_CHARS_MAX = 2_000
 FIELDS_MAX = 10
+#: Slack names no figure; people were refused from about 12,000 characters on (slackapi/bolt-js#2509).
+MESSAGE_CHARS_MAX = 12_000
 SHUTDOWN_SECONDS_MAX = 0.5
 
 Fault = Literal["hang", "500", "garbage", "lost"]
@@ -115,9 +118,9 @@ class SlackServer:
         faults = {
             "channel_not_found": body.get("channel") != self.channel,
             "no_text": not body.get("text") and not body.get("blocks"),
-            "invalid_blocks": not _are_valid(body.get("blocks") or []),
         }
-        if error := next((name for name, holds in faults.items() if holds), ""):
+        error = next((name for name, holds in faults.items() if holds), "") or refusal_of(body.get("blocks") or [])
+        if error:
             return _refused(error)
         if method == "chat.postMessage":
             self._ids += 1
@@ -169,8 +172,11 @@ def _refused(error: str) -> web.Response:
     return web.json_response({"ok": False, "error": error})
 
 
-def _are_valid(blocks: list[dict[str, Any]]) -> bool:
-    return len(blocks) <= BLOCKS_MAX and all(_is_valid(block) for block in blocks)
+def refusal_of(blocks: list[dict[str, Any]]) -> str:
+    """Slack's word for what is wrong with the blocks; empty where nothing is."""
+    if len(blocks) > BLOCKS_MAX or not all(_is_valid(block) for block in blocks):
+        return "invalid_blocks"
+    return "msg_blocks_too_long" if len(json.dumps(blocks)) > MESSAGE_CHARS_MAX else ""
 
 
 def _is_valid(block: dict[str, Any]) -> bool:

@@ -47,7 +47,8 @@ class IncidentMessage(Model):
 
     channel: str
     id: str
-    digest: str
+    updated_at: Time | None = None
+    """Which version of the incident was told: the `updatedAt` that it had."""
 
 
 class IncidentClaim(Model):
