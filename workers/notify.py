@@ -99,6 +99,7 @@ class Notifier:
                 # Said and not noted would be said again by the next worker.
                 await asyncio.wait([telling], timeout=self._bounds.stop_seconds_max)
                 telling.cancel()
+                await asyncio.wait([telling])
                 raise
             await asyncio.sleep(self._pause)
 
@@ -187,12 +188,16 @@ class Notifier:
     async def _say(self, incident: Incident) -> Message:
         says, message = announcement(incident, public_url=self._public_url), incident.message
         with _counted("post" if message is None else "update"):
-            if message is None:
-                channel, told = await self._channel.post(says.text, says.blocks)
-                return Message(channel, told, incident.updated_at)
-            with contextlib.suppress(MessageGoneError):
+            try:
+                if message is None:
+                    channel, told = await self._channel.post(says.text, says.blocks)
+                    return Message(channel, told, incident.updated_at)
                 await self._channel.update(message.channel, message.id, says.text, says.blocks)
-        return replace(message, updated_at=incident.updated_at)
+            except StalledError as error:
+                if message is None or not isinstance(error, MessageGoneError):
+                    self._refused[incident.name] = incident.updated_at
+                    raise
+            return replace(message, updated_at=incident.updated_at)
 
     async def _say_gone(self, incident: Incident) -> None:
         """Without a record there is no claim: each worker says the same of it, into the same message."""
@@ -226,12 +231,13 @@ class Notifier:
     def _postpone(self, name: str) -> None:
         """Try this message later, or when the incident moves; the others go on."""
         incident = self._incidents.get(name)
+        self._since.pop(name, None)
         if incident is None:
             self._done(name)
-            return
-        self._refused[name] = incident.updated_at
-        self._since.pop(name, None)
-        self._wait(name, self._bounds.retry_seconds_max)
+        elif incident.updated_at != self._refused.get(name):
+            self._settle(name)
+        else:
+            self._wait(name, self._bounds.retry_seconds_max)
 
     def _wait(self, name: str, seconds: float) -> None:
         self._due[name] = asyncio.get_running_loop().time() + seconds

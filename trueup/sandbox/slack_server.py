@@ -59,6 +59,10 @@ class SlackServer:
     faults: list[Fault] = field(default_factory=list)
     #: Slack's word for what is wrong with every call; empty where nothing is.
     refusal: str = ""
+    #: A word that no message may have; empty allows all.
+    taboo: str = ""
+    #: While it is not set, calls are counted and wait.
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
     calls: int = 0
     #: Calls that came before the time that a 429 had named.
     hasty_calls: int = 0
@@ -77,6 +81,7 @@ class SlackServer:
         async with self._changed:
             self.calls += 1
             self._changed.notify_all()
+        await self.gate.wait()
         if (throttled := self._throttled()) is not None:
             return throttled
         fault = self.faults.pop(0) if self.faults else None
@@ -118,6 +123,7 @@ class SlackServer:
         faults = {
             "channel_not_found": body.get("channel") != self.channel,
             "no_text": not body.get("text") and not body.get("blocks"),
+            "invalid_blocks": bool(self.taboo) and self.taboo in str(body.get("text")),
         }
         error = next((name for name, holds in faults.items() if holds), "") or refusal_of(body.get("blocks") or [])
         if error:
@@ -156,6 +162,7 @@ def render_text(message: ChannelMessage) -> str:
 async def slack_server(**more: Any) -> AsyncIterator[SlackServer]:
     """The server, until the block ends; `more` are members of SlackServer."""
     server = SlackServer(**{"token": f"xoxb-{secrets.token_hex(12)}", "channel": "C0HARBOUR", **more})
+    server.gate.set()
     application = web.Application(client_max_size=BODY_BYTES_MAX)
     application.router.add_post("/api/{method}", server.answer)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS_MAX)
