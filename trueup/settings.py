@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     drift_flips_per_minute_max: PositiveInt = 3
     #: Incidents kept for each application; the oldest closed ones go first.
     incidents_per_application_max: PositiveInt = 20
+    #: A record that cannot be written is tried again so often within a run, after twice as long each time,
+    #: and for so long in all; then the run is tried again.
+    incident_retries_max: PositiveInt = 4
+    incident_retry_seconds_min: Positive = 0.2
+    incident_write_seconds_max: Positive = 15.0
     #: The objects of an Application that is being deleted are looked at again after as long as it has
     #: taken so far, within these; what takes longer than the patience is named in a condition.
     deletion_recheck_seconds_min: Positive = 0.3

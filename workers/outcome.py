@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from trueup.domain import status as shape
 from trueup.domain.application import Application, Operation
@@ -39,12 +39,14 @@ def compared(
     if found is not None:
         evaluated |= shape.SYNC_CONDITIONS
     warnings = tuple(Condition("SyncOptionWarning", text) for text in application.warnings)
+    drifted = comparison.sync_status != "Synced" and shape.was_true(application, comparison.revision)
+    before = (shape.true_before(comparison.revision),) if drifted else ()
     new = {
         **old,
         "sync": shape.sync(application, status=comparison.sync_status, revision=comparison.revision),
         "health": shape.health(old, status=health.status, message=health.message, now=now),
         "conditions": shape.conditions(
-            old, (*comparison.conditions(), *warnings, *(found or ())), evaluated=evaluated, now=now
+            old, (*comparison.conditions(), *before, *warnings, *(found or ())), evaluated=evaluated, now=now
         ),
         "resources": shape.resources(comparison.entries()),
         "summary": shape.summary(comparison.images),
@@ -65,8 +67,12 @@ def not_compared(
     old = application.status
     kind = "InvalidSpecError" if isinstance(error, InvalidSpecError) else "ComparisonError"
     evaluated = shape.SPEC_CONDITIONS | shape.COMPARISON_CONDITIONS
-    new = {**old, "conditions": shape.conditions(old, [Condition(kind, str(error))], evaluated=evaluated, now=now)}
-    if not isinstance(error, TransientError) or not old.get("sync"):
+    said = [Condition(kind, str(error))]
+    stays = isinstance(error, TransientError) and bool(old.get("sync"))
+    if shape.was_true(application, application.revision) and not (stays and old["sync"].get("status") == "Synced"):
+        said.append(shape.true_before(application.revision))
+    new = {**old, "conditions": shape.conditions(old, said, evaluated=evaluated, now=now)}
+    if not stays:
         new["sync"] = shape.sync(application, status="Unknown", revision=application.revision)
         new.setdefault("health", shape.health(old, status="Unknown", now=now))
     operation = application.operation
@@ -108,6 +114,15 @@ def taken_away(application: Application, *, now: datetime) -> dict[str, Any] | N
         application.status, [Condition("SyncError", message)], evaluated=shape.SYNC_CONDITIONS, now=now
     )
     return {**application.status, "operationState": ended, "conditions": found}
+
+
+def ended_by(application: Application, revision: str) -> Literal["SelfHealed", "Synced"] | None:
+    """By what live came to be what Git says at the revision; None where no sync to it succeeded."""
+    state = as_mapping(application.status.get("operationState"))
+    if state.get("phase") != "Succeeded" or as_mapping(state.get("syncResult")).get("revision") != revision:
+        return None
+    asked = as_mapping(as_mapping(state.get("operation")).get("sync"))
+    return "SelfHealed" if as_whole(asked.get("autoHealAttemptsCount")) else "Synced"
 
 
 def redacted(status: Status, redactor: Redactor) -> dict[str, Any]:

@@ -78,14 +78,18 @@ async def _reconcile(run: Run) -> None:
 
 async def _decided(
     run: Run, application: Application, comparison: Comparison
-) -> tuple[Comparison, incident.Found, SyncDecision]:
-    """What is to be done. Where Git brought nothing new a difference has to be a real one first."""
+) -> tuple[Comparison, incident.Found | None, SyncDecision]:
+    """What is to be done. Where Git brought nothing new a difference has to be a real one first.
+
+    What was found is worked out where it may be healed; a push that is synced shows nothing to anybody.
+    """
     brings_news = application.operation is not None or comparison.revision != application.revision
     if not (brings_news and comparison.sync_status == "OutOfSync"):
         comparison = await run.worker.engine.judged(comparison)
-    found = incidents.found_by(run, application, comparison, before=application)
-    now, war = utc_now(), None
-    if comparison.sync_status == "OutOfSync":
+    now, found, war = utc_now(), None, None
+    heals = application.automated is not None and application.automated.self_heal
+    if heals and comparison.sync_status == "OutOfSync" and comparison.revision == application.revision:
+        found = await incidents.found_by(run, application, comparison)
         story = incident.opened(incidents.last_of(run, application), found, now)
         war = incident.war(story, now, flips_per_minute_max=run.worker.settings.drift_flips_per_minute_max)
     situation = Situation(
@@ -93,7 +97,7 @@ async def _decided(
         revision=comparison.revision,
         has_changes=comparison.has_changes,
         wipes=not comparison.manifests and bool(comparison.leftovers),
-        drifted=found.cause == "Drift",
+        drifted=incidents.cause_of(application, comparison) == "Drift",
         war=str(war) if war else "",
     )
     decision = decide(application, situation, now)
@@ -104,19 +108,20 @@ async def _decided(
 
 
 async def _synced(
-    run: Run, application: Application, comparison: Comparison, found: incident.Found, decision: SyncDecision
+    run: Run, application: Application, comparison: Comparison, found: incident.Found | None, decision: SyncDecision
 ) -> None:
     """Deliver, and tell of it: of a push nothing, unless it failed; of drift that it was there and is no more."""
     heals = decision.self_heal_attempts > 0
-    async with incidents.opening(run, application, found if heals and comparison.sync_status == "OutOfSync" else None):
+    async with incidents.opening(run, found if heals else None) as recording:
         done = await sync(run, application, comparison, decision)
     SYNCS.labels(done.phase).inc()
     run.worker.engine.verdicts.remember(done.comparison)
     ending: incident.Ending = "SelfHealed" if heals else "Synced"
     trouble = done.message if done.phase == "Failed" else ""
-    await incidents.note(run, done.application, done.comparison, ending=ending, trouble=trouble, before=application)
     elsewhere = application.operation is not None and application.operation.revision is not None
     await look_again(run, done.application, done.comparison, done.retry_after_seconds, elsewhere=elsewhere)
+    lost = found if recording.failed else None
+    await incidents.note(run, application, done.comparison, ending=ending, trouble=trouble, unrecorded=lost)
 
 
 async def _left(run: Run, before: Application, comparison: Comparison, decision: SyncDecision) -> None:
@@ -135,9 +140,12 @@ async def _left(run: Run, before: Application, comparison: Comparison, decision:
         status = outcome.compared(before, comparison, now=utc_now(), found=None if decision.pending else said)
     application = await record.write(run, before, status)
     ending: incident.Ending = "Reverted" if before.revision == comparison.revision else "Accepted"
+    if run.claim.attempt > 0 and (ended_by := outcome.ended_by(before, comparison.revision)):
+        # The run before this one delivered, and could not put the end on record.
+        ending = ended_by
     trouble = decision.error or decision.warning
-    await incidents.note(run, application, comparison, ending=ending, trouble=trouble, before=before)
     await look_again(run, application, comparison, decision.retry_after_seconds)
+    await incidents.note(run, before, comparison, ending=ending, trouble=trouble)
 
 
 async def _leave_word(run: Run, error: Exception) -> None:

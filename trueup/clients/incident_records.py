@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,17 +18,18 @@ API_VERSION = f"{GROUP}/v1alpha1"
 APPLICATION_LABEL = "trueup.dev/application"
 LABEL_CHARS_MAX = 63
 NAME_CHARS_MAX = 253
+NUMBER_DIGITS_MAX = 18
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def new_record(incident: Incident) -> dict[str, Any]:
+def new_record(incident: Incident, name: str) -> dict[str, Any]:
     """The object to create. It goes with the Application that it is about."""
     application = incident.application
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {
-            "name": record_name(incident),
+            "name": name,
             "namespace": application.namespace,
             "labels": {APPLICATION_LABEL: label_of(application.name)},
             "ownerReferences": [
@@ -51,10 +52,19 @@ def new_record(incident: Incident) -> dict[str, Any]:
     }
 
 
-def record_name(incident: Incident) -> str:
-    """The application's name and the moment: what two workers that saw the same would both choose."""
-    suffix = f".{int(incident.opened_at.timestamp() * 1000):x}"
-    return _shortened(incident.application.name, NAME_CHARS_MAX - len(suffix)) + suffix
+def next_name(application: ApplicationId, known: Iterable[str]) -> str:
+    """The name that follows on those `known` of the application: its own name and a number.
+
+    Whoever does not know of the latest record chooses the name that it has, and is told so by the API server.
+    """
+    numbers = (as_number(name.rpartition(".")[2]) for name in known)
+    suffix = f".{max(numbers, default=0) + 1}"
+    return _shortened(application.name, NAME_CHARS_MAX - len(suffix)) + suffix
+
+
+def as_number(text: str) -> int:
+    """The number in a record's name; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX else 0
 
 
 def label_of(name: str) -> str:

@@ -12,7 +12,15 @@ import structlog
 from trueup.clients.api_errors import AlreadyExistsError, ConflictError, NotFoundError
 from trueup.clients.cluster import Cluster
 from trueup.clients.discovery import ApiResource
-from trueup.clients.incident_records import new_record, read_record, record_name, status_of, time_text
+from trueup.clients.incident_records import (
+    APPLICATION_LABEL,
+    label_of,
+    new_record,
+    next_name,
+    read_record,
+    status_of,
+    time_text,
+)
 from trueup.clients.informer import Informer
 from trueup.domain.application import ApplicationId
 from trueup.domain.errors import TrueupError
@@ -39,23 +47,40 @@ class IncidentStore:
         self._uids: dict[str, str] = {}
         self._of: dict[ApplicationId, set[str]] = defaultdict(set)
         self._handlers: list[OnIncident] = []
-        self.informer = Informer(cluster, resource, namespace=namespace, on_change=self._observe)
+        self.informer = Informer(
+            cluster, resource, namespace=namespace, on_change=self._observe, transform=_only_the_incident
+        )
 
     def on_change(self, handler: OnIncident) -> None:
         """Call `handler` for every change from now on; to hear of every incident, add it before the informer runs."""
         self._handlers.append(handler)
 
-    def all(self) -> tuple[Incident, ...]:
-        return tuple(self._known.values())
-
     def get(self, name: str) -> Incident | None:
         return self._known.get(name)
 
     def latest(self, application: ApplicationId, uid: str) -> Incident | None:
-        """The application's newest incident, open or closed."""
+        """The application's newest incident known here, open or closed."""
+        return max(self._ours(application, uid), key=lambda incident: incident.opened_at, default=None)
+
+    def an_open_one(self, application: ApplicationId, uid: str) -> Incident | None:
+        """One of the application's open incidents known here, the oldest first.
+
+        There is more than one where a worker, cut off from what another wrote, took the last for closed.
+        """
+        found = [incident for incident in self._ours(application, uid) if incident.is_open]
+        return min(found, key=lambda incident: incident.opened_at, default=None)
+
+    async def look_up(self, application: ApplicationId) -> None:
+        """Ask the API server for the application's incidents: one LIST, for when the watch may be late."""
+        page = await self._cluster.list_all(
+            self._resource, self._namespace, label_selector=f"{APPLICATION_LABEL}={label_of(application.name)}"
+        )
+        for raw in page.items:
+            self._take(read_record(raw), _uid_of(raw))
+
+    def _ours(self, application: ApplicationId, uid: str) -> list[Incident]:
         found = (self._known[name] for name in self._of.get(application, ()))
-        ours = [incident for incident in found if incident.application_uid == uid]
-        return max(ours, key=lambda incident: incident.opened_at, default=None)
+        return [incident for incident in found if incident.application_uid == uid]
 
     async def save(self, incident: Incident) -> Incident:
         """Create or update the record.
@@ -71,7 +96,7 @@ class IncidentStore:
         except (ConflictError, NotFoundError) as error:
             await self._read(incident.name)
             raise ConflictError(f"incident {incident.name} was changed meanwhile") from error
-        return self._take(raw)
+        return self._take(read_record(raw), _uid_of(raw))
 
     async def claim_message(self, incident: Incident, holder: str, until: datetime) -> Incident | None:
         """Have the right to tell the channel of exactly this version; None where somebody else was faster."""
@@ -80,27 +105,30 @@ class IncidentStore:
             "status": {"claim": {"holder": holder, "until": time_text(until)}},
         }
         try:
-            return self._take(await self._patch(incident.name, body))
+            raw = await self._patch(incident.name, body)
         except (ConflictError, NotFoundError):
             await self._read(incident.name)
             return None
+        return self._take(read_record(raw), _uid_of(raw))
 
     async def note_message(self, incident: Incident, message: Message) -> None:
         """Keep what the channel was told, and let go of the claim; whatever else the record says stays."""
         told = {"channel": message.channel, "id": message.id, "updatedAt": time_text(message.updated_at)}
         try:
-            self._take(await self._patch(incident.name, {"status": {"message": told, "claim": None}}))
+            raw = await self._patch(incident.name, {"status": {"message": told, "claim": None}})
         except NotFoundError:
             self._forget(incident.name)
+        else:
+            self._take(read_record(raw), _uid_of(raw))
 
     async def _create(self, incident: Incident) -> Incident:
-        body = new_record(incident)
+        name = next_name(incident.application, self._of.get(incident.application, ()))
         try:
-            raw = await self._cluster.create(self._resource, self._namespace, body)
+            raw = await self._cluster.create(self._resource, self._namespace, new_record(incident, name))
         except AlreadyExistsError as error:
-            await self._read(record_name(incident))
-            raise ConflictError(f"incident {record_name(incident)} was recorded meanwhile") from error
-        saved = self._take(raw)
+            await self._read(name)
+            raise ConflictError(f"incident {name} was recorded meanwhile") from error
+        saved = self._take(read_record(raw), _uid_of(raw))
         await self._drop_oldest(saved.application)
         return saved
 
@@ -123,22 +151,19 @@ class IncidentStore:
         # By a list of one: the right to list is needed anyway, and none is asked for beside it.
         page = await self._cluster.list_page(self._resource, self._namespace, field_selector=f"metadata.name={name}")
         for raw in page.items:
-            self._take(raw)
+            self._take(read_record(raw), _uid_of(raw))
         if not page.items:
             self._forget(name)
 
     def _observe(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         if new is not None:
-            self._take(new)
+            self._take(new["incident"], _uid_of(new))
         elif old is not None:
-            metadata = as_mapping(old.get("metadata"))
-            name = as_text(metadata.get("name"))
-            if self._uids.get(name) == metadata.get("uid"):
+            name = as_text(as_mapping(old.get("metadata")).get("name"))
+            if self._uids.get(name) == _uid_of(old):
                 self._forget(name)
 
-    def _take(self, raw: Mapping[str, Any]) -> Incident:
-        incident = read_record(raw)
-        uid = as_text(as_mapping(raw.get("metadata")).get("uid"))
+    def _take(self, incident: Incident, uid: str) -> Incident:
         known = self._known.get(incident.name)
         if known is not None and self._uids.get(incident.name) == uid and _version(known) > _version(incident):
             return known
@@ -162,6 +187,17 @@ class IncidentStore:
     def _tell(self, incident: Incident, *, gone: bool) -> None:
         for handler in self._handlers:
             handler(incident, gone)
+
+
+def _only_the_incident(raw: dict[str, Any]) -> dict[str, Any]:
+    """What the watch keeps of a record: who it is, and the incident, which is then the one kept here."""
+    metadata = as_mapping(raw.get("metadata"))
+    identity = {part: metadata.get(part) for part in ("namespace", "name", "uid", "resourceVersion")}
+    return {"metadata": identity, "incident": read_record(raw)}
+
+
+def _uid_of(raw: Mapping[str, Any]) -> str:
+    return as_text(as_mapping(raw.get("metadata")).get("uid"))
 
 
 def _version(incident: Incident) -> int:

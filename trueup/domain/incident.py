@@ -145,8 +145,9 @@ class Found:
     cluster: str
     cause: Cause
     revision: str
-    #: All that was looked at and differs.
+    #: What was looked at and differs, or as much of it as a record has room for.
     objects: tuple[DriftedObject, ...]
+    objects_left_out: int = 0
     #: What was looked at; None is everything. Of the rest an open incident keeps what it knew.
     scope: frozenset[ResourceKey] | None = None
     self_heals: bool = False
@@ -160,7 +161,7 @@ def opened(last: Incident | None, found: Found, now: datetime) -> Incident:
     as it is.
     """
     if last is None or not _continues(last, found, now):
-        kept, left_out = _bounded(found.objects)
+        kept, left_out = _bounded(found.objects, found.objects_left_out)
         flips = _flips((), kept, now)
         return Incident(
             found.application,
@@ -176,12 +177,15 @@ def opened(last: Incident | None, found: Found, now: datetime) -> Incident:
             found.trouble,
             flips=flips,
         )
-    objects = found.objects
+    objects, unseen = found.objects, 0
     if last.is_open and found.scope is not None:
+        # Of what a record had no room for nobody can tell what a look in part has seen again.
+        unseen = last.objects_left_out
         seen = {item.key for item in objects}
         rest = (item for item in last.objects if item.key not in found.scope and item.key not in seen)
         objects = tuple(sorted((*objects, *rest), key=lambda item: item.key))
-    kept, left_out = _bounded(objects)
+    kept, left_out = _bounded(objects, found.objects_left_out)
+    left_out = max(left_out, unseen)
     moved = kept if not last.is_open else _moved(last.objects, kept)
     after = replace(
         last,
@@ -226,7 +230,7 @@ def _continues(last: Incident, found: Found, now: datetime) -> bool:
     return recent and bool({item.key for item in last.objects} & {item.key for item in found.objects})
 
 
-def _bounded(objects: Iterable[DriftedObject]) -> tuple[tuple[DriftedObject, ...], int]:
+def _bounded(objects: Iterable[DriftedObject], left_out: int) -> tuple[tuple[DriftedObject, ...], int]:
     every = [
         replace(
             item,
@@ -235,7 +239,7 @@ def _bounded(objects: Iterable[DriftedObject]) -> tuple[tuple[DriftedObject, ...
         )
         for item in objects
     ]
-    return tuple(every[:OBJECTS_MAX]), max(0, len(every) - OBJECTS_MAX)
+    return tuple(every[:OBJECTS_MAX]), left_out + max(0, len(every) - OBJECTS_MAX)
 
 
 def _places(objects: Iterable[DriftedObject]) -> Mapping[tuple[ResourceKey, str], Field | None]:

@@ -7,10 +7,12 @@ import orjson
 from trueup.domain.diff import Change
 from trueup.domain.fieldpath import show
 from trueup.domain.incident import Field
-from trueup.domain.redact import Redactor, mask_pair
+from trueup.domain.redact import CUT_CHARS_MIN, Redactor, mask_pair
 from trueup.domain.resource import ResourceKey
 
 VALUE_CHARS_MAX = 300
+#: Of a longer text only so much is searched for secrets, and nothing behind it is shown.
+SEARCHED_CHARS_MAX = 8_192
 #: The parts of a Secret that say nothing of its values.
 SECRET_SHOWS = frozenset({"metadata", "type", "immutable"})
 
@@ -20,7 +22,7 @@ def shown_values(change: Change, key: ResourceKey, redactor: Redactor) -> tuple[
     before, after = (orjson.dumps(value).decode() for value in (change.live, change.desired))
     if (key.group, key.kind) == ("", "Secret") and change.path[0] not in SECRET_SHOWS:
         return mask_pair(before.encode(), after.encode())
-    return _shortened(redactor.text(before)), _shortened(redactor.text(after))
+    return _shown(before, redactor), _shown(after, redactor)
 
 
 def shown_field(change: Change, key: ResourceKey, redactor: Redactor) -> Field:
@@ -35,6 +37,19 @@ def shown_field(change: Change, key: ResourceKey, redactor: Redactor) -> Field:
         manager=last.manager if last else "",
         time=last.time if last else "",
     )
+
+
+def _shown(text: str, redactor: Redactor) -> str:
+    """The beginning of the text with secrets masked, as if all of it had been searched.
+
+    A secret that the cut goes through must not be missed. One that is known is told by its beginning,
+    and too few characters for that are dropped; one that only looks like a credential holds no white
+    space, and what stands behind the last white space is dropped.
+    """
+    head = text[: text.rfind(" ", 0, SEARCHED_CHARS_MAX) + 1]
+    if len(text) <= SEARCHED_CHARS_MAX or not head:
+        return _shortened(redactor.text(text))
+    return _shortened(redactor.text(head + "…")[: -1 - CUT_CHARS_MIN] + "…")
 
 
 def _shortened(text: str) -> str:

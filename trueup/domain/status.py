@@ -38,17 +38,20 @@ COMPARISON_CONDITIONS = frozenset(
         "RepeatedResourceWarning",
         "SharedResourceWarning",
         "UnknownError",
+        "DriftInfo",
     }
 )
 #: What syncing finds out.
 SYNC_CONDITIONS = frozenset({"SyncError", "DriftWarning"})
+#: Says that live and Git agreed at the revision in its message, before they no longer did.
+TRUE_BEFORE = "DriftInfo"
 #: What deleting finds out.
 DELETION_CONDITIONS = frozenset({"DeletionError"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Condition:
-    """Something that people should know. The type ends in `Error` or in `Warning`."""
+    """Something that people should know. The type ends in `Error`, `Warning` or `Info`."""
 
     type: str
     message: str
@@ -110,6 +113,30 @@ def sync(application: Application, *, status: SyncStatus, revision: str) -> dict
     if source.get("repoURL"):
         compared_to["source"] = shown_source(source)
     return _without_empty({"status": status, "comparedTo": compared_to, "revision": revision})
+
+
+def was_true(application: Application, revision: str) -> bool:
+    """Whether live is known to have been what Git says at `revision` of this very source and destination.
+
+    Then what differs now is drift. The status says it: it is Synced, or keeps the condition that it was.
+    """
+    status, spec = application.status, as_mapping(application.raw.get("spec"))
+    last = as_mapping(status.get("sync"))
+    if not revision or last.get("revision") != revision:
+        return False
+    compared_to, source = as_mapping(last.get("comparedTo")), shown_source(as_mapping(spec.get("source")))
+    if compared_to.get("source", source) != source:
+        return False
+    if compared_to.get("destination", spec.get("destination")) != spec.get("destination"):
+        return False
+    return last.get("status") == "Synced" or true_before(revision).message in {
+        as_text(as_mapping(entry).get("message")) for entry in as_list(status.get("conditions"))
+    }
+
+
+def true_before(revision: str) -> Condition:
+    """What keeps that, while live and Git do not agree."""
+    return Condition(TRUE_BEFORE, f"live was what Git says at {revision}, and has been changed or cannot be told since")
 
 
 def health(old: Mapping[str, Any], *, status: HealthStatus, message: str = "", now: datetime) -> dict[str, Any]:
