@@ -212,7 +212,7 @@ def test_an_object_of_another_application_is_left_to_it_and_both_are_told() -> N
     assert [condition.type for condition in made.conditions] == ["SharedResourceWarning"]
     assert made.refusal == ""
     strict = make([a], live, policy=Policy(fail_on_shared_resource=True), others=frozenset({"other"}))
-    assert strict.refusal == "ConfigMap n/a is part of applications shop and other; remove it from one of the two"
+    assert strict.refusal == "ConfigMap n/a is part of application other too; take it out of all but one"
 
 
 def test_an_object_that_is_defined_twice_is_written_once_and_told() -> None:

@@ -109,7 +109,7 @@ def plan(
             continue
         owner = tracked_by(found) if (found := live.get(key)) is not None else None
         if owner is not None and owner != application and owner in other_applications:
-            text = f"{key} is part of applications {application} and {owner}; remove it from one of the two"
+            text = f"{key} is part of application {owner} too; take it out of all but one"
             conditions.append(Condition("SharedResourceWarning", text))
             actions.append(Action("keep", key, reason=f"it belongs to application {owner}"))
         elif (action := _write(manifests[key], diffs.get(key), live, application, destination)) is not None:

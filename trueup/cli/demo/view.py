@@ -7,6 +7,7 @@ import signal
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -69,7 +70,7 @@ def _table(applications: Applications) -> Table:
         health = (status.get("health") or {}).get("status") or "Unknown"
         revision = str((status.get("sync") or {}).get("revision") or "")[:7]
         says = "; ".join(str(found.get("message")) for found in status.get("conditions") or ())
-        table.add_row(name, _coloured(sync), _coloured(health), revision, says)
+        table.add_row(name, _coloured(sync), _coloured(health), revision, escape(says))
     return table
 
 
