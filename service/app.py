@@ -21,6 +21,7 @@ from trueup.clients.queue import Queue
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
 from trueup.domain.errors import StalledError
+from trueup.domain.webhook_secret import WEBHOOK_PATH
 from trueup.settings import Settings
 
 from .answers import answer_errors
@@ -105,8 +106,8 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
 
     receiver = Receiver(dispatcher, applications, secrets, bodies, is_loaded=is_loaded)
     public = web.Application(middlewares=[note_request, answer_errors])
-    public.router.add_post("/api/webhook", receiver.receive)
-    public.router.add_post("/api/webhook/{provider}/{hook}", receiver.refuse_hook)
+    public.router.add_post(WEBHOOK_PATH, receiver.receive)
+    public.router.add_post(WEBHOOK_PATH + "/{provider}/{hook}", receiver.receive_for_hook)
     public.router.add_get("/api/v1/applications", Api(applications, is_loaded=is_loaded).list_applications)
     ops = web.Application(middlewares=[note_request, answer_errors])
     for application in (public, ops):

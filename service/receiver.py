@@ -1,4 +1,4 @@
-"""`POST /api/webhook`: verified, matched against what Applications name, enqueued, answered.
+"""`POST /api/webhook…`: verified, matched against what Applications name, enqueued, answered.
 
 It asks nobody but Redis, and Redis only for a delivery that is genuine and that somebody follows.
 A payload's addresses are compared, never opened.
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from trueup.clients.applications import ApplicationStore
+from trueup.domain.credentials import WEBHOOK_SECRET_KEY
 from trueup.domain.errors import TrueupError
 from trueup.domain.job import Priority, repository_job
 from trueup.domain.repository import URL_CHARS_MAX, normalize_url
@@ -20,15 +21,29 @@ from trueup.telemetry import WEBHOOKS
 from .answers import RefusedError, answer, refusal
 from .body import BodyReader
 from .dispatch import Dispatcher
+from .proof import Proven, prove
 from .quiet import QuietLog
 from .webhook_secrets import WebhookSecrets
 from .webhooks.detect import PROVIDERS, detect
-from .webhooks.event import Headers, Ignored, MalformedError, Ping, Provider, PushEvent, UnauthorizedError, WebhookEvent
+from .webhooks.event import Headers, Ignored, MalformedError, Ping, Provider, PushEvent, UnauthorizedError, printable
 
 #: A body over this is verified and parsed beside the event loop.
 PARSED_INLINE_BYTES_MAX = 256 * 1024
 RETRY_AFTER_SECONDS = 5
 STRANGER = "unknown"
+#: The same for a hook that is not there and for one that did not sign: a stranger learns no hook's name.
+NO_SUCH_HOOK = (
+    "There is no such hook, or its secret did not sign this. The hook's name is that of the repository's Secret, "
+    "which holds the secret under webhookSecret; Trueup's log says which of the two it is."
+)
+NOT_ITS_OWN = (
+    "The secret that signs this may speak for other repositories only. Compare the url of the Secret that holds it "
+    "with the repository's."
+)
+UNTRIED = (
+    "More secrets are known than are tried here: give the hook the address /api/webhook/PROVIDER/NAME, "
+    "NAME being that of the repository's Secret."
+)
 
 
 class Receiver:
@@ -52,11 +67,22 @@ class Receiver:
         self._log = QuietLog(__name__)
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Answers 202 once Redis has confirmed the jobs; every answer is counted."""
+        """`POST /api/webhook`: the headers tell the Git host, and every secret may prove the delivery.
+
+        Answers 202 once Redis has confirmed the jobs; every answer is counted.
+        """
         headers = Headers(request.headers.items())
-        name = detect(headers)
+        return await self._counted(request, headers, detect(headers), hook=None)
+
+    async def receive_for_hook(self, request: web.Request) -> web.Response:
+        """`POST /api/webhook/{provider}/{hook}`: the address tells the Git host and whose secrets count."""
+        provider, hook = request.match_info["provider"], request.match_info["hook"]
+        headers = Headers(request.headers.items())
+        return await self._counted(request, headers, provider if provider in PROVIDERS else "", hook=hook)
+
+    async def _counted(self, request: web.Request, headers: Headers, name: str, *, hook: str | None) -> web.Response:
         try:
-            response = await self._receive(request, headers, name)
+            response = await self._receive(request, headers, name, hook)
         except RefusedError as error:
             response = refusal(error)
         except Exception:
@@ -65,45 +91,63 @@ class Receiver:
         self._count(name, response.status)
         return response
 
-    async def refuse_hook(self, request: web.Request) -> web.Response:
-        """Hooks with secrets of their own are not there yet, and a delivery must not seem to have been taken."""
-        del request
-        raise RefusedError(404, "No such hook. Point the Git host at /api/webhook.", close=True)
-
-    async def _receive(self, request: web.Request, headers: Headers, name: str) -> web.Response:
+    async def _receive(self, request: web.Request, headers: Headers, name: str, hook: str | None) -> web.Response:
         if not self._is_loaded():
             raise RefusedError(
                 503, "Applications are still being loaded.", retry_after_seconds=RETRY_AFTER_SECONDS, close=True
             )
         provider = PROVIDERS.get(name)
         if provider is None:
+            if hook is not None:
+                raise RefusedError(404, f"No such Git host; supported: {', '.join(sorted(PROVIDERS))}.", close=True)
             who = f"Webhooks of {name} are not supported yet" if name else "No header names a Git host"
             raise RefusedError(400, f"{who}; supported: {', '.join(sorted(PROVIDERS))}.", close=True)
         async with self._bodies.body_of(request) as body:
-            event = await self._event(provider, headers, body, peer=request.remote or "")
-        match event:
+            proven = await self._proven(provider, headers, body, hook, peer=request.remote or "")
+        match proven.event:
             case Ping():
                 return answer(200, {"status": "pong"})
             case Ignored(reason):
                 return answer(200, {"status": "ignored", "reason": reason})
-            case PushEvent():
-                return await self._push(event)
+            case PushEvent() as event:
+                return await self._push(event, proven)
 
-    async def _event(self, provider: Provider, headers: Headers, body: bytes, *, peer: str) -> WebhookEvent:
-        secrets = self._secrets.of(provider.secret_key)
+    async def _proven(
+        self, provider: Provider, headers: Headers, body: bytes, hook: str | None, *, peer: str
+    ) -> Proven:
+        if hook is None:
+            candidates, untried = self._secrets.of_everybody(provider.secret_key)
+        else:
+            candidates, untried = (self._secrets.of_hook(hook),), 0
         try:
             if len(body) <= PARSED_INLINE_BYTES_MAX:
-                return provider.parse(headers, body, secrets)
-            return await asyncio.to_thread(provider.parse, headers, body, secrets)
+                return prove(provider.parse, headers, body, candidates)
+            return await asyncio.to_thread(prove, provider.parse, headers, body, candidates)
         except UnauthorizedError as error:
-            self._log.warning("a delivery is not genuine", provider=provider.name, peer=peer, error=str(error))
-            raise RefusedError(401, str(error)) from error
+            self._say_unproven(provider.name, hook, str(error), untried=untried, peer=peer)
+            if hook is not None:
+                raise RefusedError(404, NO_SUCH_HOOK) from error
+            raise RefusedError(401, f"{error} {UNTRIED}" if untried else str(error)) from error
         except MalformedError as error:
             raise RefusedError(400, str(error)) from error
 
-    async def _push(self, event: PushEvent) -> web.Response:
-        names = (normalize_url(url) for url in event.repository_urls if len(url) <= URL_CHARS_MAX)
-        followed = [url for url in dict.fromkeys(names) if self._applications.followers(url)]
+    def _say_unproven(self, provider: str, hook: str | None, error: str, *, untried: int, peer: str) -> None:
+        fields = {"provider": provider, "peer": peer}
+        if hook is not None:
+            fields["hook"] = printable(hook)
+            if not self._secrets.is_hook(hook):
+                error = f"No repository Secret of this name has a url and a {WEBHOOK_SECRET_KEY}."
+        elif untried:
+            fields |= {"secrets_untried": str(untried), "way_out": UNTRIED}
+        self._log.warning("a delivery is not genuine", error=error, **fields)
+
+    async def _push(self, event: PushEvent, proven: Proven) -> web.Response:
+        named = dict.fromkeys(normalize_url(url) for url in event.repository_urls if len(url) <= URL_CHARS_MAX)
+        meant = [url for url in named if proven.speaks_for(url)]
+        if named and not meant:
+            self._log.warning("a delivery names repositories that are not its sender's", provider=event.provider)
+            raise RefusedError(403, NOT_ITS_OWN)
+        followed = [url for url in meant if self._applications.followers(url)]
         if not followed:
             return answer(200, {"status": "ignored", "reason": "No Application follows this repository."})
         try:

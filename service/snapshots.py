@@ -13,12 +13,14 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.discovery import ApiResource
 from trueup.clients.informer import Informer
+from trueup.domain.credentials import REPOSITORY_SECRETS
 from trueup.domain.errors import TrueupError
 
 from .quiet import QuietLog
-from .webhook_secrets import SECRET_NAME, WebhookSecrets
+from .webhook_secrets import SECRET_NAME, WebhookSecrets, only_webhook_data
 
-KINDS = ("Application", "Secret")
+#: What is followed, by the name it has in messages.
+FOLLOWED = ("Application", "Secret", "repository Secret")
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 10.0
 
@@ -26,7 +28,7 @@ OnChange = Callable[[Mapping[str, Any] | None, Mapping[str, Any] | None], None]
 
 
 class Snapshots:
-    """Fed by two informers; complete once both have listed."""
+    """Fed by an informer each; complete once all of them have listed."""
 
     def __init__(
         self,
@@ -56,28 +58,40 @@ class Snapshots:
         await self._loaded.wait()
 
     def silence_seconds(self) -> Mapping[str, float]:
-        """For each kind that is followed, how long the API server has not been heard of."""
+        """For everything that is followed, how long the API server has not been heard of."""
         now = monotonic()
         contacts = {kind: informer.last_contact for kind, informer in self._informers.items()}
-        return {kind: now - (contacts.get(kind) or self._started_at) for kind in KINDS}
+        return {kind: now - (contacts.get(kind) or self._started_at) for kind in FOLLOWED}
 
     async def run(self) -> None:
-        """Keep both true until cancelled; an API server that is away or has no such kind yet is asked again."""
+        """Keep all of it true until cancelled; an API server that is away or has no such kind yet is asked again."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow("argoproj.io", "Application", self._observe_application))
+            group.create_task(self._follow("Application", "argoproj.io", "Application", self._observe_application))
             group.create_task(
-                self._follow("", "Secret", self._secrets.observe, field_selector=f"metadata.name={SECRET_NAME}")
+                self._follow(
+                    "Secret", "", "Secret", self._secrets.observe, field_selector=f"metadata.name={SECRET_NAME}"
+                )
+            )
+            group.create_task(
+                self._follow(
+                    "repository Secret",
+                    "",
+                    "Secret",
+                    self._secrets.observe_hook,
+                    label_selector=REPOSITORY_SECRETS,
+                    transform=only_webhook_data,
+                )
             )
 
-    async def _follow(self, api_group: str, kind: str, on_change: OnChange, *, field_selector: str = "") -> None:
+    async def _follow(self, what: str, api_group: str, kind: str, on_change: OnChange, **selection: Any) -> None:
         resource = await self._served(api_group, kind)
-        informer = Informer(self._cluster, resource, namespace=self._namespace, field_selector=field_selector)
-        self._informers[kind] = informer
+        informer = Informer(self._cluster, resource, namespace=self._namespace, **selection)
+        self._informers[what] = informer
         informer.on_change(on_change)
         async with asyncio.TaskGroup() as group:
             group.create_task(informer.run())
             await informer.synced()
-            if len(self._informers) == len(KINDS) and all(each.is_synced for each in self._informers.values()):
+            if len(self._informers) == len(FOLLOWED) and all(each.is_synced for each in self._informers.values()):
                 self._loaded.set()
 
     async def _served(self, api_group: str, kind: str) -> ApiResource:

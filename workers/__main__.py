@@ -30,6 +30,7 @@ from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
 from trueup.clients.seal import Sealer
 from trueup.clients.slack import SlackChannel
+from trueup.domain.credentials import REPOSITORY_SECRETS
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.lenient import as_mapping, as_text
 from trueup.engine.bounds import cluster_bounds, git_bounds
@@ -42,7 +43,7 @@ from trueup.telemetry import QUEUE_DEPTH, configure_logging
 
 from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
 from .context import Worker
-from .credentials import SECRET_SELECTOR, Credentials, Openings
+from .credentials import Credentials, Openings
 from .dispatcher import handler
 from .notify import Notifier, NotifyBounds
 from .projects import Projects
@@ -168,7 +169,7 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         await patiently(queue.check_server)
         store = ApplicationStore()
         applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
-        credentials = Informer(cluster, secret, namespace=settings.namespace, label_selector=SECRET_SELECTOR)
+        credentials = Informer(cluster, secret, namespace=settings.namespace, label_selector=REPOSITORY_SECRETS)
         projects = Projects(cluster, project, namespace=settings.namespace)
         openings = Openings(queue, store, is_loaded=lambda: credentials.is_synced)
         credentials.on_change(openings.observe)

@@ -23,7 +23,6 @@ from trueup.domain.lenient import as_list, as_mapping
 
 log = structlog.get_logger()
 
-SECRET_SELECTOR = "argocd.argoproj.io/secret-type in (repository,repo-creds)"  # noqa: S105 - a selector
 #: The pause after Redis did not take the jobs.
 AWAY_SECONDS = 1.0
 

@@ -56,5 +56,6 @@ async def test_process_that_stands_still_says_which_part(tmp_path: Path) -> None
     assert [sentence.split(" has ")[0] for sentence in sentences] == [
         "The watch of Application",
         "The watch of Secret",
+        "The watch of repository Secret",
     ]
     await client.aclose()

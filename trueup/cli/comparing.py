@@ -15,7 +15,7 @@ from trueup.cli.difference import print_field, print_object
 from trueup.cli.home import home
 from trueup.clients.applications import parse_application
 from trueup.clients.cluster import Cluster
-from trueup.domain.credentials import parse_secrets
+from trueup.domain.credentials import REPOSITORY_SECRETS, parse_secrets
 from trueup.domain.errors import StalledError
 from trueup.domain.redact import Redactor
 from trueup.domain.shown import shown_field
@@ -25,8 +25,6 @@ from trueup.engine.engine import Engine
 from trueup.engine.render.cache import RenderCache
 from trueup.engine.verdicts import Verdicts
 from trueup.settings import Settings, read_settings
-
-SECRET_SELECTOR = "argocd.argoproj.io/secret-type in (repository,repo-creds)"  # noqa: S105 - a selector
 
 
 async def print_diff(name: str, *, namespace: str, revision: str | None) -> bool:
@@ -52,7 +50,7 @@ async def write_diff(
     settings = settings or read_settings()
     application = parse_application(raw)
     secrets = await cluster.list_all(
-        await cluster.resource("", "Secret"), settings.namespace, label_selector=SECRET_SELECTOR
+        await cluster.resource("", "Secret"), settings.namespace, label_selector=REPOSITORY_SECRETS
     )
     credentials, _ = parse_secrets(secrets.items)
     with tempfile.TemporaryDirectory(prefix="trueup-diff-") as folder:

@@ -12,6 +12,10 @@ from typing import Any, Literal
 from trueup.domain.repository import normalize_url, redact_url, split_url
 
 SECRET_TYPE_LABEL = "argocd.argoproj.io/secret-type"  # noqa: S105 -- the name of a label
+#: Read in `webhook_secret`, as bytes: one secret a line, so that an old and a new one are valid side by side.
+WEBHOOK_SECRET_KEY = "webhookSecret"  # noqa: S105 -- the name of a key
+#: Finds them.
+REPOSITORY_SECRETS = f"{SECRET_TYPE_LABEL} in (repository,repo-creds)"
 SecretKind = Literal["repository", "repo-creds"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -109,7 +113,11 @@ def parse_secrets(secrets: Iterable[Mapping[str, Any]]) -> tuple[tuple[Repositor
 def _parse(name: str, kind: SecretKind, data: Mapping[str, Any]) -> RepositoryCredentials | str:
     """The credentials, or why there are none; the empty text where the Secret speaks of no Git repository."""
     try:
-        values = {key: base64.b64decode(value or "", validate=True).decode() for key, value in data.items()}
+        values = {
+            key: base64.b64decode(value or "", validate=True).decode()
+            for key, value in data.items()
+            if key != WEBHOOK_SECRET_KEY
+        }
     except (binascii.Error, UnicodeDecodeError, TypeError, ValueError):
         return "its data is not base64 of UTF-8 text"
     if values.get("type", "git").strip() not in {"", "git"}:
@@ -172,7 +180,7 @@ def select(
     repository = max(own, key=lambda c: (bool(c.project), c.has_login, c.secret), default=None)
     if repository is not None and repository.has_login:
         return repository
-    above = [c for c in usable if c.kind == "repo-creds" and _is_below(key, normalize_url(c.url))]
+    above = [c for c in usable if c.kind == "repo-creds" and is_below(key, normalize_url(c.url))]
     template = max(above, key=lambda c: (len(normalize_url(c.url)), bool(c.project), c.secret), default=None)
     if repository is None or template is None:
         return repository or template
@@ -184,5 +192,6 @@ def select(
     )
 
 
-def _is_below(key: str, prefix: str) -> bool:
+def is_below(key: str, prefix: str) -> bool:
+    """Whether a normalised URL is this one or stands below it, whole path segments compared."""
     return key == prefix or key.startswith(prefix if prefix.endswith("/") else prefix + "/")
