@@ -18,6 +18,8 @@ VERBS = (
     ["app", "history", "x"],
     ["drift", "list"],
     ["drift", "show", "x"],
+    ["webhook", "setup", "https://github.com/acme/deploy", "--url", "https://trueup.example"],
+    ["webhook", "test", "https://github.com/acme/deploy", "--url", "https://trueup.example"],
 )
 #: One settled at once, without anybody to ask.
 CLOSED_PORT = "http://127.0.0.1:1"

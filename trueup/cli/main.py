@@ -13,6 +13,7 @@ import typer
 from trueup import __version__
 from trueup.cli import app as app_verbs
 from trueup.cli import drift as drift_verbs
+from trueup.cli import webhook as webhook_verbs
 from trueup.cli.failure import EXIT_FAILED, plainly, said_plainly
 from trueup.cli.flags import plain_flags
 
@@ -25,6 +26,7 @@ cli = typer.Typer(
 )
 cli.add_typer(app_verbs.verbs, name="app")
 cli.add_typer(drift_verbs.verbs, name="drift")
+cli.add_typer(webhook_verbs.verbs, name="webhook")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""Webhooks at Git hosts, through their HTTP APIs: one host, one file."""
