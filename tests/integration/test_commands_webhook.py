@@ -13,11 +13,12 @@ import pytest_asyncio
 from tests.support.commands import refused, said, trueup
 from tests.support.githosts import TOKEN, GitHostStandIn, git_host_stand_in
 from tests.support.github import delivery, push_of, sample
-from tests.support.hooks import apply_hook_secret
+from tests.support.hooks import apply_hook_secret, hook_secret
 from tests.support.sandbox import SandboxFacts
 from tests.support.service import REPO, REPO_KEY, SECONDS, Service, service
 from tests.support.wait import wait_until
 from trueup.clients.process import Completed
+from trueup.domain.credentials import parse_secrets, select
 
 __all__ = ["service"]
 
@@ -162,3 +163,18 @@ async def test_a_delivery_that_github_keeps_is_signed_anew_and_replayed(desk: De
     assert "answered 202" in said(await desk.run("replay", REPO, "--delivery", "guid-3", *at))
     desk.github.hooks.clear()
     assert "has no webhook" in refused(await desk.run("replay", REPO, "--delivery", "3", *at))
+
+
+async def test_a_new_secret_takes_nothing_from_how_the_repository_is_reached(desk: Desk) -> None:
+    cluster, namespace = desk.service.cluster, desk.service.namespace
+    resource = await cluster.resource("", "Secret")
+    above = hook_secret("org", "https://git.example.com/acme", b"", kind="repo-creds", password=b"p", insecure=b"true")
+    await cluster.apply(resource, namespace, "org", above)
+    before, _ = parse_secrets((await cluster.list_all(resource, namespace)).items)
+    said(await desk.setup())
+    after, _ = parse_secrets((await cluster.list_all(resource, namespace)).items)
+    assert len(after) == len(before) + 1
+    login = select(REPO, after)
+    assert login == select(REPO, before)
+    assert login is not None
+    assert login.insecure
