@@ -116,7 +116,7 @@ class Receiver:
         self, provider: Provider, headers: Headers, body: bytes, hook: str | None, *, peer: str
     ) -> Proven:
         if hook is None:
-            candidates, untried = self._secrets.of_everybody(provider.secret_key)
+            candidates, untried = self._secrets.of_everybody(self._secrets.of(provider.secret_key))
         else:
             candidates, untried = (self._secrets.of_hook(hook),), 0
         try:
@@ -124,22 +124,12 @@ class Receiver:
                 return prove(provider.parse, headers, body, candidates)
             return await asyncio.to_thread(prove, provider.parse, headers, body, candidates)
         except UnauthorizedError as error:
-            self._say_unproven(provider.name, hook, str(error), untried=untried, peer=peer)
+            say_unproven(self._log, self._secrets, provider.name, hook, str(error), untried=untried, peer=peer)
             if hook is not None:
                 raise RefusedError(404, NO_SUCH_HOOK) from error
             raise RefusedError(401, f"{error} {UNTRIED}" if untried else str(error)) from error
         except MalformedError as error:
             raise RefusedError(400, str(error)) from error
-
-    def _say_unproven(self, provider: str, hook: str | None, error: str, *, untried: int, peer: str) -> None:
-        fields = {"provider": provider, "peer": peer}
-        if hook is not None:
-            fields["hook"] = printable(hook)
-            if not self._secrets.is_hook(hook):
-                error = f"No repository Secret of this name has a url and a {WEBHOOK_SECRET_KEY}."
-        elif untried:
-            fields |= {"secrets_untried": str(untried), "way_out": UNTRIED}
-        self._log.warning("a delivery is not genuine", error=error, **fields)
 
     async def _push(self, event: PushEvent, proven: Proven) -> web.Response:
         named = dict.fromkeys(normalize_url(url) for url in event.repository_urls if len(url) <= URL_CHARS_MAX)
@@ -162,3 +152,17 @@ class Receiver:
 
     def _count(self, name: str, status: int) -> None:
         WEBHOOKS.labels(name or STRANGER, str(status)).inc()
+
+
+def say_unproven(
+    log: QuietLog, secrets: WebhookSecrets, provider: str, hook: str | None, error: str, *, untried: int, peer: str
+) -> None:
+    """Log for the operator what the stranger is not told."""
+    fields = {"provider": provider, "peer": peer}
+    if hook is not None:
+        fields["hook"] = printable(hook)
+        if not secrets.is_hook(hook):
+            error = f"No repository Secret of this name has a url and a {WEBHOOK_SECRET_KEY}."
+    elif untried:
+        fields |= {"secrets_untried": str(untried), "way_out": UNTRIED}
+    log.warning("a delivery is not genuine", error=error, **fields)

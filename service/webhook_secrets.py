@@ -80,12 +80,12 @@ class WebhookSecrets:
         keys = sorted(name for name in values if name == key or name.startswith(f"{key}."))
         return tuple(values[name] for name in keys[: self._tried_max])
 
-    def of_everybody(self, key: str) -> tuple[tuple[Candidates, ...], int]:
+    def of_everybody(self, shared: Sequence[bytes]) -> tuple[tuple[Candidates, ...], int]:
         """What to try where no hook is named, and how many secrets stay untried.
 
-        Those under `key` come first, then the hooks' by their names; `webhook_secrets_tried_max` in all.
+        `shared` are those of the Git host that vouch for every repository. They come first, then the hooks'
+        by their names; `webhook_secrets_tried_max` in all.
         """
-        shared = self.of(key)
         first = (Candidates(tuple(shared), (EVERY_REPOSITORY,)),) if shared else ()
         return at_most((*first, *self._hooks().candidates), self._tried_max)
 

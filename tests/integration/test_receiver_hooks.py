@@ -75,8 +75,10 @@ async def test_old_and_new_secret_are_accepted_until_the_old_line_goes(service: 
 
 
 async def test_no_answer_tells_which_hooks_there_are_and_the_log_does(service: Service) -> None:
-    await hook(service, "shop-repo", REPO, OWN)
     with capture_logs() as lines:
+        # The first of its kind is always logged, more of them now and then.
+        assert (await deliver(service, REPO, OWN, "shop-repo")).status == 404
+        await hook(service, "shop-repo", REPO, OWN)
         answers = [await deliver(service, REPO, SECRET, name) for name in ("shop-repo", "nobody", "..%2f%0a")]
     assert {answer.status for answer in answers} == {404}
     assert len({json.dumps(answer.body) for answer in answers}) == 1
@@ -92,9 +94,7 @@ async def test_more_secrets_than_are_tried_is_said_with_the_way_out(service: Ser
             service.cluster, service.namespace, f"filler-{number:02}", f"{OTHER_REPO}-{number}", b"%d" % number
         )
     await hook(service, "shop-repo", REPO, OWN)
-    with capture_logs() as lines:
-        answer = await deliver(service, REPO, OWN)
+    answer = await deliver(service, REPO, OWN)
     assert (answer.status, "/api/webhook/PROVIDER/NAME" in answer.body["error"]) == (401, True)
-    assert [line["secrets_untried"] for line in lines if "secrets_untried" in line] == ["2"]
     assert (await deliver(service, REPO, OWN, "shop-repo")).status == 202
     assert (await service.push()).status == 202

@@ -10,6 +10,9 @@ from structlog.testing import capture_logs
 from service.app import assemble
 from service.probes import Progress, ProgressBounds
 from service.quiet import QuietLog
+from service.receiver import UNTRIED, say_unproven
+from service.webhook_secrets import WebhookSecrets
+from tests.support.hooks import hook_secret
 from tests.support.service import settings_for
 from trueup.clients.cluster import Cluster
 from trueup.clients.credentials import ServerAccess
@@ -59,3 +62,29 @@ async def test_process_that_stands_still_says_which_part(tmp_path: Path) -> None
         "The watch of repository Secret",
     ]
     await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("hook", "untried", "said"),
+    [
+        (None, 2, {"secrets_untried": "2", "error": "why", "way_out": UNTRIED}),
+        (None, 0, {"error": "why"}),
+        ("shop", 0, {"hook": "shop", "error": "why"}),
+        (
+            "nob\nody",
+            0,
+            {"hook": "nobody", "error": "No repository Secret of this name has a url and a webhookSecret."},
+        ),
+    ],
+)
+def test_the_log_says_of_a_refused_delivery_what_its_answer_may_not(
+    hook: str | None, untried: int, said: dict[str, str]
+) -> None:
+    secrets = WebhookSecrets(webhook_secrets_tried_max=20)
+    secrets.observe_hook(None, hook_secret("shop", "https://git.example.com/acme/deploy", b"the secret itself"))
+    with capture_logs() as lines:
+        say_unproven(QuietLog("test"), secrets, "github", hook, "why", untried=untried, peer="::1")
+    (line,) = lines
+    assert line | said == line
+    assert set(line) - set(said) == {"event", "log_level", "kept_back", "provider", "peer"}
+    assert "the secret itself" not in str(line)

@@ -66,7 +66,7 @@ def _base64(value: bytes) -> str:
 
 def proven(secrets: WebhookSecrets, url: str, secret: bytes, *, hook: str | None = None) -> Proven | None:
     body = push_of(url)
-    candidates = secrets.of_everybody(GLOBAL)[0] if hook is None else (secrets.of_hook(hook),)
+    candidates = secrets.of_everybody(secrets.of(GLOBAL))[0] if hook is None else (secrets.of_hook(hook),)
     try:
         return prove(parse, Headers(delivery(body, secret=secret).items()), body, candidates)
     except UnauthorizedError:
@@ -112,7 +112,7 @@ def test_no_more_secrets_are_tried_than_the_bound_says_and_global_ones_first(
     hooks: list[Written], shared: list[bytes], tried_max: int
 ) -> None:
     secrets = known(hooks, shared, tried_max=tried_max)
-    candidates, untried = secrets.of_everybody(GLOBAL)
+    candidates, untried = secrets.of_everybody(secrets.of(GLOBAL))
     tried = [secret for one in candidates for secret in one.secrets]
     distinct = dict.fromkeys(hook.secrets for hook in hooks)
     everything = [*shared[:tried_max], *(secret for some in distinct for secret in some)]
@@ -130,7 +130,7 @@ def test_every_name_costs_as_many_secrets_whether_there_is_such_a_hook_or_not() 
 
 def test_a_secret_that_many_repositories_share_is_tried_once_and_vouches_for_all_of_them() -> None:
     hooks = [Written(f"https://h.example/{n}", "repository", (b"shared",)) for n in range(100)]
-    candidates, untried = known(hooks, tried_max=2).of_everybody(GLOBAL)
+    candidates, untried = known(hooks, tried_max=2).of_everybody([])
     assert ([one.secrets for one in candidates], untried) == ([(b"shared",)], 0)
     assert all(any(reach.covers(f"h.example/{n}") for reach in candidates[0].reaches) for n in range(100))
 
@@ -181,7 +181,7 @@ def test_a_webhook_secret_of_any_bytes_does_not_spoil_the_repositorys_login() ->
 
 def test_a_body_that_nobody_signed_is_not_looked_into() -> None:
     headers = Headers(delivery(b"rubbish", secret=b"a stranger's").items())
-    candidates, _ = known([Written(BASES[0], "repository", (b"one",))]).of_everybody(GLOBAL)
+    candidates, _ = known([Written(BASES[0], "repository", (b"one",))]).of_everybody([])
     with pytest.raises(UnauthorizedError):
         prove(parse, headers, b"rubbish", candidates)
     with pytest.raises(MalformedError):
@@ -193,6 +193,6 @@ def test_one_delivery_may_name_many_addresses_and_only_its_own_count() -> None:
     payload = json.loads(push_of(REPOSITORIES[0]))
     payload["repository"]["ssh_url"] = REPOSITORIES[1]
     body = json.dumps(payload).encode()
-    candidates, _ = known(hooks).of_everybody(GLOBAL)
+    candidates, _ = known(hooks).of_everybody([])
     found = prove(parse, Headers(delivery(body, secret=b"one").items()), body, candidates)
     assert [found.speaks_for(normalize_url(url)) for url in REPOSITORIES[:2]] == [True, False]
