@@ -20,6 +20,7 @@ from trueup.clients.ops_server import add_metrics, add_probes, split_listen, wri
 from trueup.clients.queue import Queue
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
+from trueup.clients.sns import SnsReader
 from trueup.domain.errors import StalledError
 from trueup.settings import Settings
 
@@ -56,7 +57,7 @@ class Parts:
     ops: web.Application
 
 
-def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
+def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader | None = None) -> Parts:
     """Make the parts and show them to each other; nothing runs yet."""
     applications = ApplicationStore()
     secrets = WebhookSecrets(webhook_secrets_tried_max=settings.webhook_secrets_tried_max)
@@ -103,7 +104,7 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
     def is_loaded() -> bool:
         return snapshots.is_loaded
 
-    receiver = Receiver(dispatcher, applications, secrets, bodies, is_loaded=is_loaded)
+    receiver = Receiver(dispatcher, applications, secrets, bodies, sns or SnsReader(), is_loaded=is_loaded)
     public = web.Application(middlewares=[note_request, answer_errors])
     public.router.add_post("/api/webhook", receiver.receive)
     public.router.add_post("/api/webhook/{provider}/{hook}", receiver.refuse_hook)
@@ -115,8 +116,8 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
     return Parts(dispatcher, snapshots, watcher, sweep, progress, public, ops)
 
 
-async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event) -> None:
-    """Run until `stop` is set, then leave nothing undone that time allows.
+async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event, sns: SnsReader | None = None) -> None:
+    """Run until `stop` is set, then leave nothing undone that time allows; `sns` in place of Amazon's own.
 
     Once ready, the bound addresses stand in `service.json` of the data directory. Raises StalledError
     where a setting or a listening address does not hold.
@@ -124,7 +125,7 @@ async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event) ->
     client = connect(settings.redis_url)
     try:
         queue = Queue(client, bounds=QueueBounds(queue_jobs_max=settings.queue_jobs_max))
-        parts = assemble(settings, cluster, queue)
+        parts = assemble(settings, cluster, queue, sns)
         addresses_file = settings.data_dir / f"{NAME}.json"
         addresses_file.unlink(missing_ok=True)
         try:

@@ -1,7 +1,8 @@
 """`POST /api/webhook`: verified, matched against what Applications name, enqueued, answered.
 
-It asks nobody but Redis, and Redis only for a delivery that is genuine and that somebody follows.
-A payload's addresses are compared, never opened.
+It asks nobody but Redis, and Redis only for a delivery that is genuine and that somebody follows; and
+Amazon SNS, for the certificates that its messages are signed with. A payload's other addresses are
+compared, never opened.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from trueup.clients.applications import ApplicationStore
-from trueup.domain.errors import TrueupError
+from trueup.clients.sns import SnsReader
+from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.job import Priority, repository_job
 from trueup.domain.repository import URL_CHARS_MAX, normalize_url
 from trueup.telemetry import WEBHOOKS
@@ -23,11 +25,22 @@ from .dispatch import Dispatcher
 from .quiet import QuietLog
 from .webhook_secrets import WebhookSecrets
 from .webhooks.detect import PROVIDERS, detect
-from .webhooks.event import Headers, Ignored, MalformedError, Ping, Provider, PushEvent, UnauthorizedError, WebhookEvent
+from .webhooks.event import (
+    Fetch,
+    Headers,
+    Ignored,
+    MalformedError,
+    Ping,
+    Provider,
+    PushEvent,
+    UnauthorizedError,
+)
 
 #: A body over this is verified and parsed beside the event loop.
 PARSED_INLINE_BYTES_MAX = 256 * 1024
 RETRY_AFTER_SECONDS = 5
+#: Refs that an answer names; a push may move any number.
+REFS_SHOWN_MAX = 20
 STRANGER = "unknown"
 
 
@@ -40,6 +53,7 @@ class Receiver:
         applications: ApplicationStore,
         secrets: WebhookSecrets,
         bodies: BodyReader,
+        sns: SnsReader,
         *,
         is_loaded: Callable[[], bool],
     ) -> None:
@@ -48,6 +62,7 @@ class Receiver:
         self._applications = applications
         self._secrets = secrets
         self._bodies = bodies
+        self._sns = sns
         self._is_loaded = is_loaded
         self._log = QuietLog(__name__)
 
@@ -77,8 +92,8 @@ class Receiver:
             )
         provider = PROVIDERS.get(name)
         if provider is None:
-            who = f"Webhooks of {name} are not supported yet" if name else "No header names a Git host"
-            raise RefusedError(400, f"{who}; supported: {', '.join(sorted(PROVIDERS))}.", close=True)
+            known = ", ".join(sorted(PROVIDERS))
+            raise RefusedError(400, f"No header names a host that is known here: {known}.", close=True)
         async with self._bodies.body_of(request) as body:
             event = await self._event(provider, headers, body, peer=request.remote or "")
         match event:
@@ -89,17 +104,26 @@ class Receiver:
             case PushEvent():
                 return await self._push(event)
 
-    async def _event(self, provider: Provider, headers: Headers, body: bytes, *, peer: str) -> WebhookEvent:
-        secrets = self._secrets.of(provider.secret_key)
+    async def _event(
+        self, provider: Provider, headers: Headers, body: bytes, *, peer: str
+    ) -> PushEvent | Ping | Ignored:
+        secrets = self._secrets.known_to(provider)
         try:
             if len(body) <= PARSED_INLINE_BYTES_MAX:
-                return provider.parse(headers, body, secrets)
-            return await asyncio.to_thread(provider.parse, headers, body, secrets)
+                event = provider.parse(headers, body, secrets)
+            else:
+                event = await asyncio.to_thread(provider.parse, headers, body, secrets)
+            while isinstance(event, Fetch):
+                event = event.resume(await self._sns.read(event.url, lasting=event.lasting))
         except UnauthorizedError as error:
             self._log.warning("a delivery is not genuine", provider=provider.name, peer=peer, error=str(error))
             raise RefusedError(401, str(error)) from error
         except MalformedError as error:
             raise RefusedError(400, str(error)) from error
+        except TransientError as error:
+            self._log.warning("a delivery cannot be judged", provider=provider.name, error=str(error))
+            raise RefusedError(503, f"{error}.", retry_after_seconds=RETRY_AFTER_SECONDS) from error
+        return event
 
     async def _push(self, event: PushEvent) -> web.Response:
         names = (normalize_url(url) for url in event.repository_urls if len(url) <= URL_CHARS_MAX)
@@ -114,7 +138,9 @@ class Receiver:
                 "Redis does not take the job now. It is remembered here, and done when Redis is back.",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             ) from error
-        return answer(202, {"status": "accepted", "repositories": followed, "delivery": event.delivery_id})
+        refs = [change.ref for change in event.changes[:REFS_SHOWN_MAX]]
+        accepted = {"status": "accepted", "repositories": followed, "refs": refs, "delivery": event.delivery_id}
+        return answer(202, accepted)
 
     def _count(self, name: str, status: int) -> None:
         WEBHOOKS.labels(name or STRANGER, str(status)).inc()

@@ -12,6 +12,8 @@ import structlog
 
 from trueup.domain.lenient import as_mapping, as_text
 
+from .webhooks.event import Provider
+
 SECRET_NAME = "argocd-secret"  # noqa: S105 -- the name of an object
 #: A value that begins so points at another key, as in Argo CD.
 REFERENCE = b"$"
@@ -40,6 +42,10 @@ class WebhookSecrets:
         values = self._values
         keys = sorted(name for name in values if name == key or name.startswith(f"{key}."))
         return tuple(values[name] for name in keys[: self._tried_max])
+
+    def known_to(self, provider: Provider) -> Sequence[bytes]:
+        """What deliveries of this host are verified with, at most `webhook_secrets_tried_max`."""
+        return tuple(provider.secrets(self.of))[: self._tried_max]
 
 
 def _webhook_values(data: Mapping[str, Any]) -> dict[str, bytes]:
