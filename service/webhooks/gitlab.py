@@ -33,13 +33,13 @@ def parse(headers: Headers, body: bytes, secrets: Sequence[bytes]) -> WebhookEve
     else:
         verify_token(headers, known, header="X-Gitlab-Token")
     payload = decode(headers, body)
-    kind = payload.text("object_kind", default="") or payload.text("event_name", default="")
+    kind = payload.text("object_kind", default="") or payload.text("event_name")
     if kind in PUSHES:
         changes: tuple[RefChange, ...] = (_change(payload),)
     elif kind == MANY:
         changes = tuple(_change(entry) for entry in payload.children("changes"))
     else:
-        return Ignored(f"The event {printable(kind or headers.one('X-Gitlab-Event'))!r} moves no ref.")
+        return Ignored(f"The event {printable(kind)!r} moves no ref.")
     delivery_id = headers.one("Idempotency-Key") or headers.one("X-Gitlab-Webhook-UUID")
     return PushEvent(
         provider=NAME,

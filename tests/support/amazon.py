@@ -91,7 +91,7 @@ class _Here(AbstractResolver):
     def __init__(self, port: int) -> None:
         self._port = port
 
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:  # noqa: ARG002
         return [ResolveResult(hostname=host, host="127.0.0.1", port=self._port, family=2, proto=0, flags=0)]
 
     async def close(self) -> None:

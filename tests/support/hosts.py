@@ -124,7 +124,10 @@ GITEA = Delivery(
     "gitea", "push", {"X-Gitea-Event": "push", "X-Gogs-Event": "push", "X-GitHub-Event": "push"}, _family("Gitea")
 )
 FORGEJO = Delivery(
-    "forgejo", "push", {"X-Forgejo-Event": "push", "X-Gitea-Event": "push", "X-GitHub-Event": "push"}, _family("Forgejo")
+    "forgejo",
+    "push",
+    {"X-Forgejo-Event": "push", "X-Gitea-Event": "push", "X-GitHub-Event": "push"},
+    _family("Forgejo"),
 )
 GOGS = Delivery("gogs", "push", {"X-Gogs-Event": "push", "X-GitHub-Event": "push"}, _family("Gogs"))
 AZURE = Delivery("azure", "push", {"X-Vss-ActivityId": "a1"}, _basic, secret=b"hooks:p:ss")
