@@ -20,7 +20,7 @@ from trueup.clients.ops_server import add_metrics, add_probes, split_listen, wri
 from trueup.clients.queue import Queue
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
-from trueup.clients.sns import SnsReader
+from trueup.clients.sns import SnsBounds, SnsReader
 from trueup.domain.errors import StalledError
 from trueup.settings import Settings
 
@@ -104,7 +104,10 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
     def is_loaded() -> bool:
         return snapshots.is_loaded
 
-    receiver = Receiver(dispatcher, applications, secrets, bodies, sns or SnsReader(), is_loaded=is_loaded)
+    sns = sns or SnsReader(
+        SnsBounds(request_seconds_max=settings.sns_request_seconds_max, answer_bytes_max=settings.sns_answer_bytes_max)
+    )
+    receiver = Receiver(dispatcher, applications, secrets, bodies, sns, is_loaded=is_loaded)
     public = web.Application(middlewares=[note_request, answer_errors])
     public.router.add_post("/api/webhook", receiver.receive)
     public.router.add_post("/api/webhook/{provider}/{hook}", receiver.refuse_hook)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography import x509
@@ -122,10 +123,13 @@ async def standing(directory: Path, signer: Signer | None = None) -> AsyncIterat
     application.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(application)
     await runner.setup()
+    patch = pytest.MonkeyPatch()
+    patch.setenv("no_proxy", HOST)
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
         await site.start()
         stand.port = runner.addresses[0][1]
         yield stand
     finally:
+        patch.undo()
         await runner.cleanup()

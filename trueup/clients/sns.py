@@ -65,7 +65,7 @@ class SnsReader:
         limit = self._bounds.answer_bytes_max
         try:
             async with (
-                aiohttp.ClientSession(connector=self._connector(), timeout=timeout) as session,
+                aiohttp.ClientSession(connector=self._connector(), timeout=timeout, trust_env=True) as session,
                 session.get(url, allow_redirects=False) as response,
             ):
                 if response.status != 200:
