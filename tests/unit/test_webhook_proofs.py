@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from service.webhooks.detect import PROVIDERS
 from service.webhooks.event import Fetch, Headers, Ignored, MalformedError, Ping, PushEvent, UnauthorizedError
 from tests.support.amazon import TOPIC, Signer, amazon, make_signer
 from tests.support.hosts import (
+    AZURE,
     BITBUCKET,
     BITBUCKET_BY_UUID,
     BITBUCKET_SERVER,
@@ -47,6 +53,14 @@ def test_a_signature_of_another_time_is_refused(delivery: Delivery, age: float) 
     aged = replace(delivery, prove=lambda secret, body: standard(secret, body, age_seconds=age))
     with pytest.raises(UnauthorizedError, match="webhook-timestamp"):
         aged.send(aged.document)
+
+
+@signed
+@pytest.mark.parametrize("stated", ["", "now", "-1", "²", "1e9", "9" * 5_000])
+def test_a_time_that_is_none_is_refused(delivery: Delivery, stated: str) -> None:
+    body = delivery.wrap(delivery.document)
+    with pytest.raises(UnauthorizedError, match="webhook-timestamp"):
+        delivery.parse(delivery.signed(body) | {"webhook-timestamp": stated}, body, [SIGNING])
 
 
 @signed
@@ -99,6 +113,14 @@ def test_a_secret_with_the_shape_of_a_uuid_signs_too() -> None:
     assert isinstance(replace(BITBUCKET, secret=UUID).send(BITBUCKET.document), PushEvent)
 
 
+def test_user_and_password_count_as_basic_credentials_alone() -> None:
+    body = AZURE.wrap(AZURE.document)
+    headers = AZURE.signed(body)
+    headers["Authorization"] = headers["Authorization"].replace("Basic", "Bearer")
+    with pytest.raises(UnauthorizedError, match="Authorization"):
+        AZURE.parse(headers, body, [AZURE.secret])
+
+
 def test_bitbucket_data_center_may_try_the_connection_without_a_signature() -> None:
     headers = {"Content-Type": "application/json", "X-Event-Key": "diagnostics:ping"}
     assert BITBUCKET_SERVER.parse(headers, json.dumps(sample("bitbucket-server", "ping")).encode(), [SECRET]) == Ping()
@@ -145,6 +167,18 @@ def test_another_certificate_or_one_past_its_time_proves_nothing() -> None:
         of_amazon(past.sign(envelope()), certificate=past.certificate)
     with pytest.raises(UnauthorizedError, match="cannot be read"):
         of_amazon(body, certificate=b"<Error/>")
+
+
+def test_a_certificate_of_another_kind_of_key_proves_nothing() -> None:
+    key = generate_private_key(SECP256R1())
+    name = x509.Name([])
+    begins = datetime.now(UTC) - timedelta(hours=1)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, begins, begins + timedelta(days=1))
+    with pytest.raises(UnauthorizedError, match="no RSA key"):
+        of_amazon(
+            enveloped(sample("codecommit", "event")),
+            certificate=builder.sign(key, SHA256()).public_bytes(Encoding.PEM),
+        )
 
 
 def test_a_topic_that_is_not_known_is_refused_before_anything_is_fetched() -> None:

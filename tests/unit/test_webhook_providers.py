@@ -179,6 +179,12 @@ THREE = [(MAIN, Move.MOVED), (TAG, Move.CREATED), (OLD, Move.DELETED)]
         (GITHUB, "push_tag", [(TAG, Move.CREATED)]),
         (GHCR, "package", [("1.4.0", Move.MOVED)]),
         (
+            replace(GHCR, headers={"X-GitHub-Event": "registry_package"}),
+            "registry_package",
+            [("1.4.0", Move.MOVED)],
+        ),
+        (replace(BITBUCKET_SERVER, headers={"X-Event-Key": "mirror:repo_synchronized"}), "mirror", THREE),
+        (
             HARBOR,
             "push",
             [
@@ -234,6 +240,21 @@ def test_ping_and_other_events_move_nothing(delivery: Delivery, header: str) -> 
 def test_true_events_that_move_no_ref_are_ignored(delivery: Delivery, name: str, headers: dict[str, str]) -> None:
     told = replace(delivery, sample=name, headers={**delivery.headers, **headers})
     assert isinstance(told.send(told.document), Ignored)
+
+
+def test_a_package_without_a_tag_and_one_that_holds_no_chart_are_ignored() -> None:
+    untagged, other_kind = GHCR.document, GHCR.document
+    untagged["package"]["package_version"]["container_metadata"]["tag"]["name"] = ""
+    other_kind["package"]["package_type"] = "npm"
+    assert isinstance(GHCR.send(untagged), Ignored)
+    assert isinstance(GHCR.send(other_kind), Ignored)
+
+
+def test_a_push_of_harbor_must_name_what_was_pushed() -> None:
+    document = HARBOR.document
+    document["event_data"]["resources"] = []
+    with pytest.raises(MalformedError, match="resources"):
+        HARBOR.send(document)
 
 
 @pytest.mark.parametrize("delivery", [GITEA, FORGEJO, GOGS], ids=lambda delivery: delivery.provider)
