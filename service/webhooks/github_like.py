@@ -20,14 +20,13 @@ def event_of(event: str, payload: Callable[[], Payload], *, provider: str, deliv
     """What a genuine delivery says; the payload is decoded only where it matters."""
     if event == "push":
         document = payload()
-        deleted = document.flag("deleted", default=False)
         moved = change(
             document.text("ref"),
             document.text("before", default=""),
             document.text("after", default=""),
             created=document.flag("created", default=False),
             forced=document.flag("forced", default=False),
-            deleted=deleted,
+            deleted=document.flag("deleted", default=False),
         )
     elif event in {"create", "delete"}:
         document = payload()
