@@ -20,6 +20,7 @@ from trueup.clients.ops_server import add_metrics, add_probes, split_listen, wri
 from trueup.clients.queue import Queue
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
+from trueup.clients.sns import SnsBounds, SnsReader
 from trueup.domain.errors import StalledError
 from trueup.domain.webhook_secret import WEBHOOK_PATH
 from trueup.settings import Settings
@@ -57,7 +58,7 @@ class Parts:
     ops: web.Application
 
 
-def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
+def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader | None = None) -> Parts:
     """Make the parts and show them to each other; nothing runs yet."""
     applications = ApplicationStore()
     secrets = WebhookSecrets(webhook_secrets_tried_max=settings.webhook_secrets_tried_max)
@@ -104,7 +105,10 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
     def is_loaded() -> bool:
         return snapshots.is_loaded
 
-    receiver = Receiver(dispatcher, applications, secrets, bodies, is_loaded=is_loaded)
+    sns = sns or SnsReader(
+        SnsBounds(request_seconds_max=settings.sns_request_seconds_max, answer_bytes_max=settings.sns_answer_bytes_max)
+    )
+    receiver = Receiver(dispatcher, applications, secrets, bodies, sns, is_loaded=is_loaded)
     public = web.Application(middlewares=[note_request, answer_errors])
     public.router.add_post(WEBHOOK_PATH, receiver.receive)
     public.router.add_post(WEBHOOK_PATH + "/{provider}/{hook}", receiver.receive_for_hook)
@@ -116,8 +120,8 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue) -> Parts:
     return Parts(dispatcher, snapshots, watcher, sweep, progress, public, ops)
 
 
-async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event) -> None:
-    """Run until `stop` is set, then leave nothing undone that time allows.
+async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event, sns: SnsReader | None = None) -> None:
+    """Run until `stop` is set, then leave nothing undone that time allows; `sns` in place of Amazon's own.
 
     Once ready, the bound addresses stand in `service.json` of the data directory. Raises StalledError
     where a setting or a listening address does not hold.
@@ -125,7 +129,7 @@ async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event) ->
     client = connect(settings.redis_url)
     try:
         queue = Queue(client, bounds=QueueBounds(queue_jobs_max=settings.queue_jobs_max))
-        parts = assemble(settings, cluster, queue)
+        parts = assemble(settings, cluster, queue, sns)
         addresses_file = settings.data_dir / f"{NAME}.json"
         addresses_file.unlink(missing_ok=True)
         try:

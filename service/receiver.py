@@ -1,7 +1,8 @@
 """`POST /api/webhook…`: verified, matched against what Applications name, enqueued, answered.
 
-It asks nobody but Redis, and Redis only for a delivery that is genuine and that somebody follows.
-A payload's addresses are compared, never opened.
+It asks nobody but Redis, and Redis only for a delivery that is genuine and that somebody follows; and
+Amazon SNS, for the certificates that its messages are signed with. A payload's other addresses are
+compared, never opened.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable
 from aiohttp import web
 
 from trueup.clients.applications import ApplicationStore
+from trueup.clients.sns import SnsReader
 from trueup.domain.credentials import WEBHOOK_SECRET_KEY
-from trueup.domain.errors import TrueupError
+from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.job import Priority, repository_job
 from trueup.domain.repository import URL_CHARS_MAX, normalize_url
 from trueup.telemetry import WEBHOOKS
@@ -25,11 +27,23 @@ from .proof import Proven, prove
 from .quiet import QuietLog
 from .webhook_secrets import WebhookSecrets
 from .webhooks.detect import PROVIDERS, detect
-from .webhooks.event import Headers, Ignored, MalformedError, Ping, Provider, PushEvent, UnauthorizedError, printable
+from .webhooks.event import (
+    Fetch,
+    Headers,
+    Ignored,
+    MalformedError,
+    Ping,
+    Provider,
+    PushEvent,
+    UnauthorizedError,
+    printable,
+)
 
 #: A body over this is verified and parsed beside the event loop.
 PARSED_INLINE_BYTES_MAX = 256 * 1024
 RETRY_AFTER_SECONDS = 5
+#: Refs that an answer names; a push may move any number.
+REFS_SHOWN_MAX = 20
 STRANGER = "unknown"
 #: The same for a hook that is not there and for one that did not sign: a stranger learns no hook's name.
 NO_SUCH_HOOK = (
@@ -55,6 +69,7 @@ class Receiver:
         applications: ApplicationStore,
         secrets: WebhookSecrets,
         bodies: BodyReader,
+        sns: SnsReader,
         *,
         is_loaded: Callable[[], bool],
     ) -> None:
@@ -63,6 +78,7 @@ class Receiver:
         self._applications = applications
         self._secrets = secrets
         self._bodies = bodies
+        self._sns = sns
         self._is_loaded = is_loaded
         self._log = QuietLog(__name__)
 
@@ -98,31 +114,35 @@ class Receiver:
             )
         provider = PROVIDERS.get(name)
         if provider is None:
+            known = ", ".join(sorted(PROVIDERS))
             if hook is not None:
-                raise RefusedError(404, f"No such Git host; supported: {', '.join(sorted(PROVIDERS))}.", close=True)
-            who = f"Webhooks of {name} are not supported yet" if name else "No header names a Git host"
-            raise RefusedError(400, f"{who}; supported: {', '.join(sorted(PROVIDERS))}.", close=True)
+                raise RefusedError(404, f"No such host; known here: {known}.", close=True)
+            raise RefusedError(400, f"No header names a host that is known here: {known}.", close=True)
         async with self._bodies.body_of(request) as body:
-            proven = await self._proven(provider, headers, body, hook, peer=request.remote or "")
-        match proven.event:
+            event, proven = await self._proven(provider, headers, body, hook, peer=request.remote or "")
+        match event:
             case Ping():
                 return answer(200, {"status": "pong"})
             case Ignored(reason):
                 return answer(200, {"status": "ignored", "reason": reason})
-            case PushEvent() as event:
+            case PushEvent():
                 return await self._push(event, proven)
 
     async def _proven(
         self, provider: Provider, headers: Headers, body: bytes, hook: str | None, *, peer: str
-    ) -> Proven:
+    ) -> tuple[PushEvent | Ping | Ignored, Proven]:
         if hook is None:
-            candidates, untried = self._secrets.of_everybody(self._secrets.of(provider.secret_key))
+            candidates, untried = self._secrets.of_everybody(self._secrets.known_to(provider))
         else:
             candidates, untried = (self._secrets.of_hook(hook),), 0
         try:
             if len(body) <= PARSED_INLINE_BYTES_MAX:
-                return prove(provider.parse, headers, body, candidates)
-            return await asyncio.to_thread(prove, provider.parse, headers, body, candidates)
+                proven = prove(provider.parse, headers, body, candidates)
+            else:
+                proven = await asyncio.to_thread(prove, provider.parse, headers, body, candidates)
+            event = proven.event
+            while isinstance(event, Fetch):
+                event = event.resume(await self._sns.read(event.url, lasting=event.lasting))
         except UnauthorizedError as error:
             say_unproven(self._log, self._secrets, provider.name, hook, str(error), untried=untried, peer=peer)
             if hook is not None:
@@ -130,6 +150,10 @@ class Receiver:
             raise RefusedError(401, f"{error} {UNTRIED}" if untried else str(error)) from error
         except MalformedError as error:
             raise RefusedError(400, str(error)) from error
+        except TransientError as error:
+            self._log.warning("a delivery cannot be judged", provider=provider.name, error=str(error))
+            raise RefusedError(503, f"{error}.", retry_after_seconds=RETRY_AFTER_SECONDS) from error
+        return event, proven
 
     async def _push(self, event: PushEvent, proven: Proven) -> web.Response:
         named = dict.fromkeys(normalize_url(url) for url in event.repository_urls if len(url) <= URL_CHARS_MAX)
@@ -148,7 +172,9 @@ class Receiver:
                 "Redis does not take the job now. It is remembered here, and done when Redis is back.",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             ) from error
-        return answer(202, {"status": "accepted", "repositories": followed, "delivery": event.delivery_id})
+        refs = [change.ref for change in event.changes[:REFS_SHOWN_MAX]]
+        accepted = {"status": "accepted", "repositories": followed, "refs": refs, "delivery": event.delivery_id}
+        return answer(202, accepted)
 
     def _count(self, name: str, status: int) -> None:
         WEBHOOKS.labels(name or STRANGER, str(status)).inc()

@@ -27,6 +27,8 @@ from trueup.domain.webhook_secret import (
     parse_hook,
 )
 
+from .webhooks.event import Provider
+
 SECRET_NAME = "argocd-secret"  # noqa: S105 -- the name of an object
 #: A value that begins so points at another key, as in Argo CD.
 REFERENCE = b"$"
@@ -79,6 +81,10 @@ class WebhookSecrets:
         values = self._values
         keys = sorted(name for name in values if name == key or name.startswith(f"{key}."))
         return tuple(values[name] for name in keys[: self._tried_max])
+
+    def known_to(self, provider: Provider) -> Sequence[bytes]:
+        """What deliveries of this host are verified with, at most `webhook_secrets_tried_max`."""
+        return tuple(provider.secrets(self.of))[: self._tried_max]
 
     def of_everybody(self, shared: Sequence[bytes]) -> tuple[tuple[Candidates, ...], int]:
         """What to try where no hook is named, and how many secrets stay untried.

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     webhook_body_seconds_max: Positive = 10.0
     webhook_bytes_in_flight_max: PositiveInt = 100 * MEBIBYTE
     webhook_secrets_tried_max: PositiveInt = 20
+    #: For a certificate of Amazon SNS, or for the confirmation of a subscription; SNS gives up after 15 s.
+    sns_request_seconds_max: Positive = 5.0
+    sns_answer_bytes_max: PositiveInt = 64 * 1024
     connections_max: PositiveInt = 1_000
     dirty_keys_max: PositiveInt = 10_000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 #: Longer than any host's delivery id; what is longer is cut, since it only names a line of a log.
 DELIVERY_ID_CHARS_MAX = 64
@@ -41,19 +42,37 @@ class Headers:
         return values[0] if values else ""
 
 
+class Move(StrEnum):
+    """What became of a ref, as far as the host says."""
+
+    CREATED = "created"
+    MOVED = "moved"
+    #: To a commit that does not descend from the one before.
+    FORCED = "forced"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class RefChange:
+    """One ref that may have moved."""
+
+    #: In full: `refs/heads/main`, `refs/tags/v1`; for a package its tag, or its digest where it has none.
+    ref: str
+    #: The object names that the host states, empty where it states none or there is none.
+    before: str
+    after: str
+    move: Move
+
+
 @dataclass(frozen=True, slots=True)
 class PushEvent:
-    """A ref of a repository may have moved. All of it is a hint: the worker asks the remote."""
+    """Refs of a repository may have moved. All of it is a hint: the worker asks the remote."""
 
     provider: str
     #: Every address that the host gives this repository, as written: compared, never opened.
     repository_urls: tuple[str, ...]
-    #: In full: `refs/heads/main`, `refs/tags/v1`.
-    ref: str
-    #: The SHAs that the host states, empty where it states none.
-    before: str
-    after: str
-    deleted: bool
+    #: Empty where the host names no ref: the repository is to be looked at all the same.
+    changes: tuple[RefChange, ...]
     #: Printable, for logs alone; empty where the host gave none.
     delivery_id: str
 
@@ -71,9 +90,22 @@ class Ignored:
     reason: str
 
 
-WebhookEvent = PushEvent | Ping | Ignored
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Nothing can be said before somebody has read this address, which the parser has checked."""
+
+    url: str
+    #: Whether the same bytes will do another time.
+    lasting: bool
+    #: Goes on with what the address answered; fails as a parser does.
+    resume: Callable[[bytes], WebhookEvent]
+
+
+WebhookEvent = PushEvent | Ping | Ignored | Fetch
 #: (headers, raw body, secrets) to an event; UnauthorizedError or MalformedError otherwise, and nothing else.
 Parse = Callable[[Headers, bytes, Sequence[bytes]], WebhookEvent]
+#: A key of Secret `argocd-secret` to the values under it.
+Lookup = Callable[[str], Sequence[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +117,12 @@ class Provider:
     #: The key of Secret `argocd-secret` that holds its webhook secret.
     secret_key: str
     parse: Parse
+    #: Finds its secrets there where they are more than the values of that key.
+    find: Callable[[Lookup], Sequence[bytes]] | None = None
+
+    def secrets(self, lookup: Lookup) -> Sequence[bytes]:
+        """Every secret of this host that stands in Secret `argocd-secret`, as `parse` takes them."""
+        return self.find(lookup) if self.find else lookup(self.secret_key)
 
 
 def printable(text: str) -> str:

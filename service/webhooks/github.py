@@ -1,4 +1,4 @@
-"""GitHub's deliveries.
+"""GitHub's deliveries: pushes of its repositories, and of the packages at ghcr.io.
 
 https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
@@ -8,45 +8,26 @@ GitHub signs no timestamp, so a delivery can be replayed for ever; it only says 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from .event import Headers, Ignored, Ping, Provider, PushEvent, WebhookEvent, printable
-from .payload import Payload, decode
+from . import ghcr
+from .event import Headers, Ping, Provider, WebhookEvent, printable
+from .github_like import event_of
+from .payload import decode
 from .signature import verify_hmac_sha256
 
 NAME = "github"
-#: A SHA-1 or SHA-256 object name; all zeros where a ref begins or ends.
-OBJECT_NAME = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 def parse(headers: Headers, body: bytes, secrets: Sequence[bytes]) -> WebhookEvent:
     """Verify, then decode, then build; UnauthorizedError or MalformedError and no other error."""
     verify_hmac_sha256(headers, body, secrets, header="X-Hub-Signature-256", prefix="sha256=")
-    event = headers.one("X-GitHub-Event")
+    event, delivery_id = headers.one("X-GitHub-Event"), printable(headers.one("X-GitHub-Delivery"))
     if event == "ping":
         return Ping()
-    if event != "push":
-        return Ignored(f"The event {printable(event)!r} moves no ref.")
-    return _push(decode(headers, body), delivery_id=printable(headers.one("X-GitHub-Delivery")))
-
-
-def _push(payload: Payload, *, delivery_id: str) -> PushEvent:
-    after = _object_name(payload, "after")
-    return PushEvent(
-        provider=NAME,
-        repository_urls=payload.child("repository").texts(("clone_url", "ssh_url", "html_url")),
-        ref=payload.text("ref"),
-        before=_object_name(payload, "before"),
-        after=after,
-        deleted=payload.flag("deleted", default=bool(after) and not after.strip("0")),
-        delivery_id=delivery_id,
-    )
-
-
-def _object_name(payload: Payload, name: str) -> str:
-    value = payload.text(name, default="")
-    return value if OBJECT_NAME.match(value) else ""
+    if event in ghcr.EVENTS:
+        return ghcr.event_of(event, decode(headers, body), provider=NAME, delivery_id=delivery_id)
+    return event_of(event, lambda: decode(headers, body), provider=NAME, delivery_id=delivery_id)
 
 
 PROVIDER = Provider(name=NAME, secret_key="webhook.github.secret", parse=parse)  # noqa: S106 -- the name of a key

@@ -18,13 +18,21 @@ FORM_FIELDS_MAX = 8
 
 def decode(headers: Headers, body: bytes) -> Payload:
     """The JSON object of a body that is JSON, or a form with the JSON in its field `payload`."""
+    return decode_text(form_or_body(headers, body))
+
+
+def form_or_body(headers: Headers, body: bytes) -> bytes:
+    """The JSON as it came: the body itself, or the field `payload` of a form. Not parsed."""
     content_type = headers.one("Content-Type").partition(";")[0].strip().lower()
-    if content_type == JSON_TYPE:
-        text: bytes | str = body
-    elif content_type == FORM_TYPE:
-        text = _form_field(body, "payload")
-    else:
-        raise MalformedError(f"Content-Type must be {JSON_TYPE} or {FORM_TYPE}.")
+    if content_type == JSON_TYPE or (content_type.startswith("application/") and content_type.endswith("+json")):
+        return body
+    if content_type == FORM_TYPE:
+        return _form_field(body, "payload")
+    raise MalformedError(f"Content-Type must be {JSON_TYPE} or {FORM_TYPE}.")
+
+
+def decode_text(text: bytes | str) -> Payload:
+    """The JSON object that this text is."""
     try:
         document = orjson.loads(text)
     except (ValueError, RecursionError) as error:
@@ -34,7 +42,7 @@ def decode(headers: Headers, body: bytes) -> Payload:
     return Payload(document)
 
 
-def _form_field(body: bytes, name: str) -> str:
+def _form_field(body: bytes, name: str) -> bytes:
     try:
         fields = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS_MAX
@@ -44,7 +52,7 @@ def _form_field(body: bytes, name: str) -> str:
     values = [value for key, value in fields if key == name]
     if len(values) != 1:
         raise MalformedError(f"The form must have its field {name!r} once; it is there {len(values)} times.")
-    return values[0]
+    return values[0].encode()
 
 
 class Payload:
@@ -82,6 +90,25 @@ class Payload:
         if not isinstance(value, dict):
             raise self._wrong(name, "an object")
         return Payload(value, self.path(name))
+
+    def has(self, name: str) -> bool:
+        """Whether there is anything under this name, null apart."""
+        return self._fields.get(name) is not None
+
+    def children(self, name: str) -> Sequence[Payload]:
+        """A list of objects; none where it is absent or null."""
+        values = self._fields.get(name)
+        if values is None:
+            return ()
+        if not isinstance(values, list):
+            raise self._wrong(name, "a list")
+        found = []
+        for index, value in enumerate(values):
+            place = f"{self.path(name)}[{index}]"
+            if not isinstance(value, dict):
+                raise MalformedError(f"{place} must be an object, not {_json_type(value)}.")
+            found.append(Payload(value, place))
+        return found
 
     def texts(self, names: Sequence[str]) -> tuple[str, ...]:
         """The strings among these names that are there, each once; at least one must be."""

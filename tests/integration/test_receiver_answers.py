@@ -137,22 +137,6 @@ async def test_large_payload_is_verified_and_parsed_too(service: Service) -> Non
     assert (await service.post(body, delivery(body))).status == 202
 
 
-@pytest.mark.parametrize(
-    ("marks", "host"),
-    [
-        (["X-Gitea-Event", "X-GitHub-Event"], "gitea"),
-        (["X-Forgejo-Event", "X-GitHub-Event"], "forgejo"),
-        (["X-Gitlab-Event"], "gitlab"),
-    ],
-)
-async def test_host_that_is_not_understood_is_refused_by_name(service: Service, marks: list[str], host: str) -> None:
-    body = push_of(REPO)
-    headers = {name: value for name, value in delivery(body).items() if name != "X-GitHub-Event"}
-    answer = await service.post(body, headers | dict.fromkeys(marks, "push"))
-    assert (answer.status, host in answer.body["error"]) == (400, True)
-    assert await service.jobs() == []
-
-
 async def test_stranger_wrong_path_and_wrong_method_are_answered_in_json(service: Service) -> None:
     assert (await service.post(b"{}", {})).status == 400
     assert (await service.post(b"{}", {}, "/api/webhook/github/mine")).status == 404

@@ -23,6 +23,7 @@ from tests.support.queues import client_of
 from tests.support.wait import wait_until
 from trueup.clients.cluster import Cluster
 from trueup.clients.queue import Queue
+from trueup.clients.sns import SnsReader
 from trueup.domain.errors import SupersededError
 from trueup.domain.job import Job
 from trueup.settings import Settings
@@ -140,10 +141,10 @@ def settings_for(namespace: str, redis_url: str, data_dir: Path, **changed: Any)
 
 
 @asynccontextmanager
-async def serving(settings: Settings, cluster: Cluster) -> AsyncIterator[Path]:
+async def serving(settings: Settings, cluster: Cluster, sns: SnsReader | None = None) -> AsyncIterator[Path]:
     """The service in a task of its own, stopped as a signal stops it; gives the file of its addresses."""
     stop = asyncio.Event()
-    task = asyncio.create_task(serve(settings, cluster, stop=stop))
+    task = asyncio.create_task(serve(settings, cluster, stop=stop, sns=sns))
     try:
         yield settings.data_dir / "service.json"
     finally:
@@ -152,10 +153,10 @@ async def serving(settings: Settings, cluster: Cluster) -> AsyncIterator[Path]:
 
 
 @asynccontextmanager
-async def running_service(settings: Settings, cluster: Cluster) -> AsyncIterator[Service]:
+async def running_service(settings: Settings, cluster: Cluster, sns: SnsReader | None = None) -> AsyncIterator[Service]:
     """A replica that is ready; what its first sweep enqueued is gone from the queue."""
     async with AsyncExitStack() as stack:
-        file = await stack.enter_async_context(serving(settings, cluster))
+        file = await stack.enter_async_context(serving(settings, cluster, sns))
         await wait_until(file.exists, SECONDS, "ready")
         addresses = orjson.loads(file.read_bytes())
         http = await stack.enter_async_context(aiohttp.ClientSession())

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.webhooks.detect import PROVIDERS
 from service.webhooks.event import Headers, PushEvent
-from service.webhooks.github import parse
 from tests.support.github import SECRET, delivery, push_of
 from trueup.domain.errors import StalledError
 from trueup.domain.webhook_delivery import Delivery, parse_recording, proved, sample_push
@@ -18,11 +18,13 @@ ID = UUID(int=7)
 URL = "https://git.example.com/acme/deploy.git"
 
 
-def test_a_sample_is_a_genuine_push_to_the_repository() -> None:
-    made = sample_push("github", URL, SECRET, delivery_id=ID)
-    event = parse(Headers(made.headers.items()), made.body, [SECRET])
+@pytest.mark.parametrize("provider", ["github", "gitlab", "gitea", "forgejo"])
+def test_a_sample_is_a_genuine_push_to_the_repository(provider: str) -> None:
+    made = sample_push(provider, URL, SECRET, delivery_id=ID)
+    event = PROVIDERS[provider].parse(Headers(made.headers.items()), made.body, [SECRET])
     assert isinstance(event, PushEvent)
-    assert (event.repository_urls, event.ref) == ((URL,), "refs/heads/main")
+    assert URL in event.repository_urls
+    assert [change.ref for change in event.changes] == ["refs/heads/main"]
 
 
 @pytest.mark.parametrize("provider", ["github", "gitlab", "gitea", "forgejo"])

@@ -1,18 +1,26 @@
 from __future__ import annotations
 
-import copy
 import hmac
 import json
-from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.webhooks.event import Headers, Ignored, MalformedError, Ping, PushEvent, UnauthorizedError, WebhookEvent
+from service.webhooks.event import (
+    Headers,
+    Ignored,
+    MalformedError,
+    Move,
+    Ping,
+    PushEvent,
+    RefChange,
+    UnauthorizedError,
+    WebhookEvent,
+)
 from service.webhooks.github import parse
+from tests.support.arbitrary import HEADER_TEXT, JSON, paths, replaced
 from tests.support.github import SECRET, delivery, sample, sign
 
 OTHER = b"the secret of another repository"
@@ -37,10 +45,14 @@ def test_push_names_the_repository_and_the_ref() -> None:
             "git@github.com:acme/deploy.git",
             "https://github.com/acme/deploy",
         ),
-        ref="refs/heads/main",
-        before="9049f1265b7d61be4a8904a9a27120d2064dab3b",
-        after="0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c",
-        deleted=False,
+        changes=(
+            RefChange(
+                ref="refs/heads/main",
+                before="9049f1265b7d61be4a8904a9a27120d2064dab3b",
+                after="0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c",
+                move=Move.MOVED,
+            ),
+        ),
         delivery_id="72d3162e-cc78-11e3-81ab-4c9367dc0958",
     )
 
@@ -48,9 +60,9 @@ def test_push_names_the_repository_and_the_ref() -> None:
 def test_push_of_a_tag_and_of_a_deleted_branch_are_pushes() -> None:
     tag, gone = deliver(dumps(sample("push_tag"))), deliver(dumps(sample("push_deleted")))
     assert isinstance(tag, PushEvent)
-    assert tag.ref == "refs/tags/v1.4.0"
+    assert [(change.ref, change.move) for change in tag.changes] == [("refs/tags/v1.4.0", Move.CREATED)]
     assert isinstance(gone, PushEvent)
-    assert gone.deleted
+    assert [change.move for change in gone.changes] == [Move.DELETED]
 
 
 def test_ping_and_uninteresting_events_are_no_pushes() -> None:
@@ -63,7 +75,7 @@ def test_form_is_signed_as_it_came() -> None:
     body = urlencode({"payload": json.dumps(sample("push"))}).encode()
     event = deliver(body, Content_Type=f"{FORM}; charset=utf-8")
     assert isinstance(event, PushEvent)
-    assert event.ref == "refs/heads/main"
+    assert [change.ref for change in event.changes] == ["refs/heads/main"]
 
 
 @pytest.mark.parametrize(
@@ -235,33 +247,10 @@ def test_repository_without_any_address_is_malformed() -> None:
 def test_shas_are_hints_and_what_is_no_sha_is_none() -> None:
     event = deliver(dumps(sample("push") | {"after": "--upload-pack=x", "before": "a" * 41}))
     assert isinstance(event, PushEvent)
-    assert (event.before, event.after) == ("", "")
-
-
-def paths(value: object, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    yield at
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from paths(inner, (*at, name))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from paths(inner, (*at, index))
-
-
-def replaced(value: Any, path: tuple[str | int, ...], by: object) -> Any:
-    if not path:
-        return by
-    result = copy.copy(value)
-    result[path[0]] = replaced(value[path[0]], path[1:], by)
-    return result
+    assert [(change.before, change.after) for change in event.changes] == [("", "")]
 
 
 PUSH = sample("push")
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 @given(st.sampled_from(list(paths(PUSH))), JSON)
@@ -282,9 +271,6 @@ def test_any_value_anywhere_gives_an_event_or_malformed(path: tuple[str | int, .
 def test_any_bytes_give_malformed_and_nothing_else(body: bytes, content_type: str) -> None:
     with pytest.raises(MalformedError):
         deliver(body, Content_Type=content_type)
-
-
-HEADER_TEXT = st.text(st.characters(min_codepoint=1, max_codepoint=0xDFFF), max_size=80)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(delivery(b""))), HEADER_TEXT), st.binary(max_size=50))
