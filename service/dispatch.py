@@ -185,4 +185,5 @@ def _joined(one: Job, other: Job) -> Job:
         priority=min(one.priority, other.priority),
         delay_seconds=min(one.delay_seconds, other.delay_seconds),
         tip=other.tip or one.tip,
+        lane=other.lane or one.lane,
     )

@@ -87,7 +87,7 @@ async def _examine(worker: Worker, claim: Claim) -> None:
         if by_content:
             await mirror.forget_others(by_revision)
     log.info("examined", followers=len(followers), affected=len(found))
-    jobs = [application_job(app, claim.job.priority, tip=tip) for app, tip in sorted(found.items())]
+    jobs = [application_job(app, claim.job.priority, tip=tip, repository=url) for app, tip in sorted(found.items())]
     await worker.queue.enqueue_and_move_tip(claim, jobs, moves)
 
 

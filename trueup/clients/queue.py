@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from trueup.clients.queue_records import DeadLetter, claim_of, dead_letter_of, encode, job_of, token_of
+from trueup.clients.queue_records import DeadLetter, claim_of, dead_letter_of, encode, job_of, key_of, token_of
 from trueup.clients.queue_scripts import DEFAULT_BOUNDS, QueueBounds, QueueScripts, real_clock
 from trueup.clients.redis import blocking_pop, check_server, redis_errors, send
 from trueup.domain.errors import SupersededError, TransientError, TrueupError
@@ -181,8 +181,9 @@ class Queue:
         return [None if value is None else value.decode(errors="replace") for value in values]
 
     async def claim(self, *, wait_seconds_max: float) -> Claim | None:
-        """The due job of the highest priority, and of these the one that is due longest.
+        """The due job of the highest priority; its lanes take turns, and in a lane who is due longest goes first.
 
+        So a job waits for no more than one job of each other lane, and for those of its own.
         Blocks in Redis for at most `wait_seconds_max` while nothing is due; then None. Raises
         EpochMissingError, a TransientError, where nothing may be claimed. A cancelled claim gives
         back what it had just been given; where even that fails, the lease lapses.
@@ -330,9 +331,10 @@ class Queue:
         return Depth(*await self._scripts.run("depth"))
 
     async def peek(self, *, jobs_max: int = 100) -> list[Job]:
-        """The first jobs that are due, in the order in which they will be claimed."""
+        """Jobs that are due, by priority, lane and due time: in a lane the order in which they will be claimed."""
         with redis_errors(self._client):
-            keys = await send(self._client, "peek", "ZRANGE", f"{self._prefix}ready", 0, jobs_max - 1)
+            line = await send(self._client, "peek", "ZRANGE", f"{self._prefix}ready", 0, jobs_max - 1)
+            keys = [key_of(entry) for entry in line]
             texts = await send(self._client, "peek", "HMGET", f"{self._prefix}waiting", *keys) if keys else []
         jobs = (job_of(key, text or b"") for key, text in zip(keys, texts, strict=True))
         return [job for job in jobs if job is not None]

@@ -47,6 +47,7 @@ def encode(job: Job) -> dict[str, Any]:
         "p": int(job.priority),
         "delay": max(0.0, job.delay_seconds),
         "tip": job.tip,
+        "lane": job.lane,
         "all": everything,
         "scope": {} if everything or members is None else dict.fromkeys(sorted(members), 1),
     }
@@ -74,6 +75,11 @@ def dead_letter_of(key: bytes, text: bytes) -> DeadLetter | None:
     reason = str(record.get("reason") or "")
     attempts, died_at = int(_number(record, "attempt")), _number(record, "dead_at") / 1000
     return DeadLetter(job, reason, attempts, died_at, of_outage=record.get("outage") is True)
+
+
+def key_of(line: bytes) -> bytes:
+    """The job key in an entry of the line of the due: priority, lane, NUL, due time in 16 digits, key."""
+    return line.partition(b"\0")[2][16:] or line
 
 
 def job_of(key: bytes, text: bytes) -> Job | None:
@@ -108,4 +114,5 @@ def _job(key: bytes, record: Mapping[str, Any]) -> Job | None:
         scope,
         Priority(priority) if priority in list(Priority) else Priority.PUSH,
         tip=str(record.get("tip") or ""),
+        lane=str(record.get("lane") or ""),
     )

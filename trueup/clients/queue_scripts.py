@@ -3,7 +3,8 @@
 Layout, for the prefix `{trueup}:` (the braces keep all keys in one slot of a Redis Cluster):
 
 * `waiting`: job key → what waits for it, also while it runs. `ready` and `delayed` are the lines:
-  by priority and due time, and by due time. A job whose key is running stands in neither.
+  by priority, lane and due time, and by due time. A job whose key is running stands in neither.
+* `turns`: which lane of which priority is served next; each with something in `ready` has one turn.
 * `running`: job key → what the run was given and its token; `leases`: job key → when it lapses.
 * `dead`, `dead_at`: what ran out of attempts, and since when.
 * `fence`: the epoch and the last token's number, in one key so that they are lost together.
@@ -27,13 +28,14 @@ from trueup.clients.redis import redis_errors, send
 from trueup.domain.job import JOB_VERSION, SCOPE_MEMBERS_MAX
 
 #: In the order in which the scripts take them.
-FIXED_KEYS = ("fence", "waiting", "ready", "delayed", "running", "leases", "dead", "dead_at", "wake")
+FIXED_KEYS = ("fence", "waiting", "ready", "delayed", "running", "leases", "dead", "dead_at", "wake", "turns")
 
 #: Every key that has no TTL, and why. Their size is bounded by `queue_jobs_max` and by the number of workers.
 PERMANENT_KEYS: Mapping[str, str] = {
     "fence": "tokens only grow as long as Redis lives; without it nothing is claimed until a new epoch",
     "waiting": "a job waits as long as no worker is there; each leaves when it is claimed",
     "ready": "the line of the jobs in `waiting` that are due",
+    "turns": "the order in which the lanes of `ready` are served; each leaves when its lane is empty",
     "delayed": "the line of the jobs in `waiting` that are not due yet",
     "running": "a run lasts as long as its worker keeps its lease; each leaves when it ends or the lease lapses",
     "leases": "when the leases of `running` lapse",

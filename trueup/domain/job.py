@@ -73,6 +73,9 @@ class Job:
     #: For an application: a SHA that its target revision had reached, so that a mirror that holds it
     #: need not be fetched. A hint: a wrong one costs a fetch.
     tip: str = ""
+    #: Jobs of one priority are claimed from the lanes in turn: what one commit asks of thousands of
+    #: applications does not keep another repository waiting.
+    lane: str = ""
 
     @property
     def key(self) -> str:
@@ -110,7 +113,8 @@ class Claim:
 
 
 def repository_job(url: str, priority: Priority, *, applications: Scope = NOTHING_MORE) -> Job:
-    return Job("repository", url, applications, priority)
+    # A lane of its own, lest a repository wait behind its own applications.
+    return Job("repository", url, applications, priority, lane=f"repository {url}")
 
 
 def application_job(
@@ -120,5 +124,7 @@ def application_job(
     scope: Scope = EVERYTHING,
     tip: str = "",
     delay_seconds: float = 0.0,
+    repository: str = "",
 ) -> Job:
-    return Job("application", str(application), scope, priority, delay_seconds, tip)
+    """`repository` is the normalised URL in whose lane it waits; without one it shares a lane with all such."""
+    return Job("application", str(application), scope, priority, delay_seconds, tip, repository)

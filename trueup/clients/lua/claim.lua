@@ -24,11 +24,33 @@ for _, key in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 
   place(key, read(redis.call('HGET', WAITING, key)))
 end
 
-local key
+-- Entries without a turn are what a partial loss left; what is no entry of ours stands last, by its first
+-- letter. Both go into line anew, and first where nobody knows since when they wait.
+local function is_stray(line)
+  return line and (redis.call('ZCARD', TURNS) == 0 or not line:find('^%d[^%z]*%z'))
+end
+for _ = 1, bounds.batch_max do
+  local line = redis.call('ZRANGE', READY, -1, -1)[1]
+  if not is_stray(line) then
+    break
+  end
+  redis.call('ZREM', READY, line)
+  local key = key_of(line)
+  local text = redis.call('HGET', WAITING, key)
+  local record = read(text)
+  record.due = text and record.due or 0
+  place(key, record)
+end
+
+local turn, line
 repeat
-  key = redis.call('ZPOPMIN', READY)[1]
-until not key or redis.call('HEXISTS', RUNNING, key) == 0
-if not key then
+  turn = redis.call('ZRANGE', TURNS, 0, 0)[1]
+  line = turn and first_of(turn)
+  if turn and not line then
+    redis.call('ZREM', TURNS, turn)
+  end
+until line or not turn
+if not line then
   redis.call('DEL', WAKE)
   local next_at = now + bounds.block_ms
   for _, line in ipairs({DELAYED, LEASES}) do
@@ -38,8 +60,16 @@ if not key then
   return {'none', math.max(1, math.ceil(next_at - now))}
 end
 
+local key = key_of(line)
 local record = read(redis.call('HGET', WAITING, key))
 redis.call('HDEL', WAITING, key)
+redis.call('ZREM', READY, line)
+if first_of(turn) then
+  redis.call('ZADD', TURNS, take_turn(turn), turn)
+else
+  redis.call('ZREM', TURNS, turn)
+end
+record.line = nil
 -- Never below the clock: a failover that loses the last claims does not hand out their tokens again.
 local n = math.max(number(tonumber(fence[2] or nil), 0) + 1, now)
 redis.call('HSET', FENCE, 'n', string.format('%.0f', n))

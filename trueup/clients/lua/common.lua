@@ -1,8 +1,8 @@
-local FENCE, WAITING, READY, DELAYED, RUNNING, LEASES, DEAD, DEAD_AT, WAKE = unpack(KEYS, 1, 9)
+local FENCE, WAITING, READY, DELAYED, RUNNING, LEASES, DEAD, DEAD_AT, WAKE, TURNS = unpack(KEYS, 1, 10)
 local bounds = cjson.decode(ARGV[1])
 local now = clock()
 
--- Above any due time in milliseconds, and small enough for four priorities in a double's 53 bits.
+-- Above any number of turns, and small enough for ten priorities in a double's 53 bits.
 local PRIORITY_STEP = 1e13
 
 -- Neither NaN nor infinity, which could be read but not written again.
@@ -20,6 +20,7 @@ local function sound(record)
   record.at = number(record.at, now)
   record.attempt = number(record.attempt, 0)
   record.tip = type(record.tip) == 'string' and record.tip or ''
+  record.lane = type(record.lane) == 'string' and record.lane:gsub('%z', '') or ''
   return record
 end
 
@@ -34,6 +35,7 @@ local function merge(older, newer)
   older.at = math.min(older.at, newer.at)
   older.attempt = math.max(older.attempt, newer.attempt)
   older.tip = newer.tip ~= '' and newer.tip or older.tip
+  older.lane = newer.lane ~= '' and newer.lane or older.lane
   older.all = older.all or newer.all
   if not older.all then
     local members = 0
@@ -54,21 +56,63 @@ end
 -- True once a blocked worker has something to do, or an earlier time to wait for.
 local waking = false
 
+-- The line of the due is one sorted set, by name: priority and lane, then due time, then key. Within a
+-- priority the lanes take turns, so that many jobs of one lane do not keep another waiting; a lane that
+-- joins, or was served and has more, is last. READY holds the line, TURNS who is next.
+local function first_of(turn)
+  return redis.call('ZRANGEBYLEX', READY, '[' .. turn .. '\0', '(' .. turn .. '\1', 'LIMIT', 0, 1)[1]
+end
+
+local function take_turn(turn)
+  local p = tonumber(turn:sub(1, 1))
+  local last = redis.call('ZREVRANGEBYSCORE', TURNS, '(' .. string.format('%.0f', (p + 1) * PRIORITY_STEP),
+    string.format('%.0f', p * PRIORITY_STEP), 'WITHSCORES', 'LIMIT', 0, 1)
+  return tonumber(last[2] or p * PRIORITY_STEP) + 1
+end
+
+local function key_of(line)
+  return line:match('^%d[^%z]*%z' .. ('%d'):rep(16) .. '(.*)$') or line
+end
+
+local function join_line(key, record)
+  local turn = record.p .. record.lane
+  record.line = turn .. '\0' .. string.format('%016.0f', record.due + 1e15) .. key
+  redis.call('ZADD', READY, 0, record.line)
+  if not redis.call('ZSCORE', TURNS, turn) then
+    redis.call('ZADD', TURNS, take_turn(turn), turn)
+  end
+end
+
+local function leave_line(record)
+  if type(record.line) == 'string' then
+    redis.call('ZREM', READY, record.line)
+    local turn = record.line:match('^[^%z]*')
+    if not first_of(turn) then
+      redis.call('ZREM', TURNS, turn)
+    end
+  end
+  record.line = nil
+end
+
 -- The only place that stores a waiting job. While its key runs it is held: stored, but in no line.
 local function place(key, record)
-  redis.call('HSET', WAITING, key, cjson.encode(record))
   local running = redis.call('HEXISTS', RUNNING, key) == 1
   if running or record.due <= now then
     redis.call('ZREM', DELAYED, key)
   end
-  if running or record.due > now then
-    redis.call('ZREM', READY, key)
-  end
-  if running then
-    return
-  elseif record.due <= now then
-    redis.call('ZADD', READY, record.p * PRIORITY_STEP + record.due, key)
+  local stored = redis.call('HGET', WAITING, key)
+  local before = stored and read(stored) or {}
+  record.line = nil
+  if not running and record.due <= now then
+    join_line(key, record)
     waking = true
+  end
+  if before.line ~= record.line then
+    leave_line(before)
+  end
+  redis.call('HSET', WAITING, key, cjson.encode(record))
+  if running or record.due <= now then
+    return
   else
     redis.call('ZADD', DELAYED, record.due, key)
     waking = waking or redis.call('ZRANK', DELAYED, key) == 0
