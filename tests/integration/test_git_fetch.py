@@ -353,3 +353,27 @@ async def test_two_mirrors_on_one_disk_do_not_disturb_each_other(
     finally:
         for mirror in mirrors:
             await mirror.close()
+
+
+async def test_a_range_of_versions_follows_the_highest_tag_that_it_admits(
+    mirror: Mirror, repository: Repository
+) -> None:
+    async def at(*ranges: str) -> list[str | None]:
+        found = await mirror.fetch(ranges, credentials=None)
+        return [None if isinstance(commit, Missing) else commit for commit in (found[r] for r in ranges)]
+
+    tagged: dict[str, str] = {}
+    for tag in ("v1.2.0", "v1.3.0", "v2.0.0"):
+        tagged[tag] = await repository.commit({"x": tag})
+        await git(repository.work, "tag", "-a", "-m", tag, tag)
+        await repository.push(f"refs/tags/{tag}")
+    assert await at("1.*", ">=1.2 <2", "~1.2", "3.x") == [tagged["v1.3.0"]] * 2 + [tagged["v1.2.0"], None]
+    branch = await repository.commit({"x": "3"}, branch="3.x")
+    assert await at("3.x", "1.*") == [branch, tagged["v1.3.0"]]
+    await repository.push(":refs/tags/v1.3.0")
+    assert await at("1.*") == [tagged["v1.2.0"]]
+    await repository.push(":refs/tags/v1.2.0")
+    assert await at("1.*") == [None]
+    assert await mirror.resolve("1.*") is None
+    await mirror.forget_others(["3.x"])
+    assert await mirror.resolve("3.x") == branch

@@ -165,7 +165,7 @@ async def test_a_hostile_url_starts_no_process(tmp_path: Path, private: Reposito
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("revision", ["--upload-pack=touch {marker}", "-x", "main:refs/heads/x", "a\nb", "*"])
+@pytest.mark.parametrize("revision", ["--upload-pack=touch {marker}", "-x", "main:refs/heads/x", "a\nb", "a*"])
 async def test_a_hostile_revision_starts_no_process(mirror: Mirror, tmp_path: Path, revision: str) -> None:
     with pytest.raises(InvalidSpecError):
         await mirror.fetch([revision.format(marker=tmp_path / "marker")], credentials=None)

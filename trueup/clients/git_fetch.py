@@ -26,10 +26,12 @@ from trueup.domain.repository import (
     check_url,
     git_address,
     is_full_sha,
+    is_ref_name,
     looks_like_short_sha,
     redact_url,
     remote_refs,
 )
+from trueup.domain.version_range import best_tag, parse_range
 from trueup.telemetry import GIT_FETCH_SECONDS, GIT_FETCHES
 
 _SCRATCH_PREFIX = "refs/trueup-scratch/"
@@ -115,25 +117,30 @@ class Fetcher:
         return await self._outcome(work)
 
     async def _fetch_names(self, work: _Round, names: Collection[str]) -> None:
-        refs = {remote_refs(name)[0] for name in names}
-        if await self._store.known(refs) == refs:
-            try:
-                await self._fetch_refs(work, refs)
-            except MissingRefError:
-                pass
-            else:
-                return
+        # What a range stands for is for the tags to say, so there the remote is always asked first.
+        if not any(parse_range(name) for name in names):
+            refs = {remote_refs(name)[0] for name in names}
+            if await self._store.known(refs) == refs:
+                try:
+                    await self._fetch_refs(work, {ref: ref for ref in refs})
+                except MissingRefError:
+                    pass
+                else:
+                    return
         await self._fetch_listed(work, names)
 
     async def _fetch_listed(self, work: _Round, names: Collection[str]) -> None:
         """For names of which it is not known what they are, or whether: ask, then fetch what has moved."""
-        listed = await self._list(work, {ref for name in names for ref in remote_refs(name)})
-        meant = {name: next((ref for ref in remote_refs(name) if ref in listed.refs), None) for name in names}
-        wanted = {ref for ref in meant.values() if ref is not None}
+        listed = await self._list(work, {ref for name in names for ref in _asked_for(name)})
+        #: By the name under which the mirror keeps it: the remote's ref.
+        wanted: dict[str, str] = {}
+        for name in names:
+            if (ref := _meant(name, listed.refs)) is not None:
+                wanted[ref if ref in remote_refs(name) else name] = ref
         if wanted and not self._store.exists:
             await self._store.create(listed.object_format)
         values = await self._store.values(wanted)
-        moved = {ref for ref in wanted if values.get(ref) != listed.refs[ref].sha}
+        moved = {kept: ref for kept, ref in wanted.items() if values.get(kept) != listed.refs[ref].sha}
         if moved:
             await self._fetch_refs(work, moved)
         else:
@@ -149,8 +156,9 @@ class Fetcher:
             GIT_FETCHES.labels("failure").inc()
             raise work.failed(_words(e)) from e
 
-    async def _fetch_refs(self, work: _Round, refs: Collection[str]) -> None:
-        await self._fetch(work, [f"+{ref}:{local_ref(ref)}" for ref in sorted(refs)])
+    async def _fetch_refs(self, work: _Round, refs: Mapping[str, str]) -> None:
+        """`refs`: the name under which each is kept, and the remote's."""
+        await self._fetch(work, [f"+{ref}:{local_ref(kept)}" for kept, ref in sorted(refs.items())])
 
     async def _fetch(self, work: _Round, refspecs: Collection[str]) -> None:
         """One `git fetch`; a lock that a killed one left behind is cleared away."""
@@ -227,6 +235,22 @@ class Fetcher:
         }
 
 
+def _asked_for(name: str) -> tuple[str, ...]:
+    """What to list for a target revision: of a range all tags, and the branch that may be called so."""
+    if parse_range(name) is None:
+        return remote_refs(name)
+    return ("refs/tags/", *((f"refs/heads/{name}",) if is_ref_name(name) else ()))
+
+
+def _meant(name: str, listed: Mapping[str, RemoteRef]) -> str | None:
+    """The ref that a target revision stands for; a range that admits no tag may yet be a name."""
+    wanted = parse_range(name)
+    if wanted is None:
+        return next((ref for ref in remote_refs(name) if ref in listed), None)
+    named = (f"refs/heads/{name}", f"refs/tags/{name}")
+    return best_tag(wanted, listed) or next((ref for ref in named if ref in listed), None)
+
+
 def _words(error: Exception) -> str:
     if isinstance(error, RemoteFailedError):
         return error.stderr
@@ -240,6 +264,8 @@ def _missing(revision: str, repository: str) -> str:
         return f"repository {repository} has no commit on its default branch; push one, or name a branch"
     if is_full_sha(revision):
         return f"repository {repository} has no commit {revision}; push it, or correct spec.source.targetRevision"
+    if parse_range(revision) is not None:
+        return f"repository {repository} has no tag that {revision} admits; push one, or correct the range"
     way_out = "push it, or correct spec.source.targetRevision"
     if looks_like_short_sha(revision):
         way_out = "a commit has to be named by its full SHA"

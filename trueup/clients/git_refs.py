@@ -56,8 +56,8 @@ class _OldProtocolError(Exception):
 async def list_refs(git: Git, url: str, names: Collection[str], environment: Mapping[str, str]) -> RemoteRefs:
     """The remote's value of each of these full ref names (or `HEAD`) that exists.
 
-    One child process. `environment` is `Git.remote_environment` of the same URL. Raises
-    RemoteFailedError, and ProcessTimeout after `list_seconds_max`.
+    A name with a slash at its end stands for all that begin so. One child process. `environment` is
+    `Git.remote_environment` of the same URL. Raises RemoteFailedError, and ProcessTimeout after `list_seconds_max`.
     """
     seconds = git.bounds.list_seconds_max
     try:
@@ -159,13 +159,17 @@ def _packet(line: str) -> bytes:
     return b"%04x" % (len(data) + 4) + data
 
 
+def _is_asked_for(name: str, names: Collection[str]) -> bool:
+    return name in names or any(asked.endswith("/") and name.startswith(asked) for asked in names)
+
+
 def _parse(lines: Collection[str], names: frozenset[str]) -> dict[str, RemoteRef]:
     refs: dict[str, RemoteRef] = {}
     for line in lines:
         sha, _, rest = line.partition(" ")
         name, *attributes = rest.split(" ")
         # A prefix also fits what merely starts like it.
-        if name in names and _SHA.fullmatch(sha):
+        if _is_asked_for(name, names) and _SHA.fullmatch(sha):
             values = dict(attribute.split(":", 1) for attribute in attributes if ":" in attribute)
             refs[name] = RemoteRef(sha, values.get("peeled"), values.get("symref-target"))
     return refs
@@ -193,6 +197,7 @@ async def _list_all(git: Git, url: str, names: Collection[str], environment: Map
     if not values:
         # Any web page would pass for an empty repository of the oldest protocol.
         raise RemoteFailedError("invalid server response: neither protocol 2 nor a list of refs")
-    refs = {n: RemoteRef(values[n], values.get(n + "^{}"), symrefs.get(n)) for n in names if n in values}
+    asked = [n for n in values if _is_asked_for(n, names) and not n.endswith("^{}")]
+    refs = {n: RemoteRef(values[n], values.get(n + "^{}"), symrefs.get(n)) for n in asked}
     length = len(next(iter(values.values()), ""))
     return RemoteRefs(refs, "sha256" if length == 64 else "sha1")

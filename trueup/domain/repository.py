@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from trueup.domain.errors import InvalidSpecError
+from trueup.domain.version_range import parse_range
 
 #: What a repository may be reached by without anybody saying so.
 SCHEMES = frozenset({"https", "ssh"})
@@ -190,28 +191,34 @@ def looks_like_short_sha(text: str) -> bool:
 
 
 def check_revision(text: str) -> None:
-    """Raise InvalidSpecError unless the text is empty, `HEAD`, a full SHA or a name that git allows for a ref."""
+    """Raise InvalidSpecError unless it is empty, `HEAD`, a full SHA, a range of versions or a name that git allows."""
     if text in {"", HEAD} or is_full_sha(text):
         return
     shown = _CONTROL.sub(" ", text)[:80]
     if len(text) > REVISION_CHARS_MAX:
         raise InvalidSpecError(f"spec.source.targetRevision {shown}… is longer than {REVISION_CHARS_MAX} characters")
-    if _BAD_REF.search(text) or (text.startswith("refs/") and text.count("/") < 2):
+    if parse_range(text) is None and not is_ref_name(text):
         raise InvalidSpecError(
-            f"spec.source.targetRevision {shown!r} is not the name of a branch or tag, nor a full SHA; "
-            "version ranges are not supported yet"
+            f"spec.source.targetRevision {shown!r} is not the name of a branch or tag, nor a full SHA, "
+            "nor a range of versions"
         )
+
+
+def is_ref_name(text: str) -> bool:
+    """Whether git would allow a branch or tag of this name."""
+    return not _BAD_REF.search(text) and not (text.startswith("refs/") and text.count("/") < 2)
 
 
 def remote_refs(revision: str) -> tuple[str, ...]:
     """The refs that a target revision may mean, the one that wins first; none for a SHA.
 
-    A branch wins over a tag of the same name, as it does in Argo CD.
+    A range of versions stands for itself: what it means is known only once the tags are. A
+    branch wins over a tag of the same name, as it does in Argo CD.
     """
     if is_full_sha(revision):
         return ()
     if revision in {"", HEAD}:
         return (HEAD,)
-    if revision.startswith("refs/"):
+    if revision.startswith("refs/") or parse_range(revision) is not None:
         return (revision,)
     return (f"refs/heads/{revision}", f"refs/tags/{revision}")
