@@ -89,7 +89,10 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
             read=partial(read_epoch, cluster, settings.namespace), bump=partial(bump_epoch, cluster, settings.namespace)
         ),
         bounds=SweepBounds(
-            sweep_interval_seconds=settings.sweep_interval_seconds, epoch_check_seconds=settings.epoch_check_seconds
+            sweep_interval_seconds=settings.sweep_interval_seconds,
+            sweep_interval_seconds_min=settings.sweep_interval_seconds_min,
+            sweep_interval_seconds_max=settings.sweep_interval_seconds_max,
+            epoch_check_seconds=settings.epoch_check_seconds,
         ),
     )
     dispatcher.on_failure = sweep.check_soon

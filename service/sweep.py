@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -20,25 +20,39 @@ import structlog
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.queue import Queue
+from trueup.clients.queue_records import NOTHING_ANNOUNCED
 from trueup.clients.queue_scripts import DEFAULT_BOUNDS as QUEUE_BOUNDS
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.job import Priority
-from trueup.telemetry import SWEEPS
+from trueup.telemetry import REPOSITORIES_MISSED, SWEEPS
 
 from .dispatch import Dispatcher, Owed
+from .pace import Pace, PaceBounds, next_pace
 from .quiet import QuietLog
+from .triggers import jobs_of_everything
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SweepBounds:
+    #: How often a repository is swept; the other two bound how far that moves, see `pace`.
     sweep_interval_seconds: float = 300.0
+    sweep_interval_seconds_min: float = 60.0
+    sweep_interval_seconds_max: float = 1_800.0
     epoch_check_seconds: float = 2.0
     #: For one look at the epoch, with all that follows from it.
     epoch_seconds_max: float = 20.0
-    #: A part of the interval by which each sweep may come early or late, so that replicas do not keep step.
+    #: A part of its interval by which each repository's sweep may come early or late, so that neither
+    #: replicas nor repositories keep step.
     jitter: float = 0.1
+
+    @property
+    def pace(self) -> PaceBounds:
+        usual = self.sweep_interval_seconds
+        return PaceBounds(
+            usual, min(usual, self.sweep_interval_seconds_min), max(usual, self.sweep_interval_seconds_max)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,8 @@ class Sweep:
         #: The epoch and the run of the server that were seen last.
         self._known: tuple[int, str] | None = None
         self._behind: tuple[int, int | None] | None = None
+        #: By repository: its pace, and when it is swept next by `time.monotonic()`.
+        self._paces: dict[str, tuple[Pace, float]] = {}
         self._soon = asyncio.Event()
         self._opened = asyncio.Event()
         self._quiet = QuietLog(__name__)
@@ -150,12 +166,47 @@ class Sweep:
 
     async def _sweep_at_intervals(self) -> None:
         bounds = self._bounds
+        everything_at = monotonic() + bounds.sweep_interval_seconds
         while True:
-            stretch = random.uniform(1 - bounds.jitter, 1 + bounds.jitter)  # noqa: S311 -- no secret
-            await asyncio.sleep(bounds.sweep_interval_seconds * stretch)
-            SWEEPS.labels("interval").inc()
-            self._dispatcher.owe(Owed.REPOSITORIES)
-            await self._retry_what_outages_ended()
+            await asyncio.sleep(self._stretched(bounds.pace.interval_seconds_min))
+            due = self._due()
+            jobs = jobs_of_everything(due, self._applications.all(), live=False)
+            if monotonic() < everything_at:
+                jobs = tuple(job for job in jobs if job.kind == "repository")
+            else:
+                everything_at = monotonic() + bounds.sweep_interval_seconds
+                await self._retry_what_outages_ended()
+            if due:
+                SWEEPS.labels("interval").inc()
+            self._dispatcher.mark(jobs)
+            await self._set_paces(due)
+
+    def _due(self) -> list[str]:
+        """Whose turn it is; a repository seen for the first time comes up within one interval, at random."""
+        now = monotonic()
+        usual = self._bounds.sweep_interval_seconds
+        followed = self._applications.repositories()
+        self._paces = {
+            url: self._paces.get(url) or (Pace(usual), now + usual * random.random())  # noqa: S311 -- no secret
+            for url in followed
+        }
+        return [url for url, (_, at) in self._paces.items() if at <= now]
+
+    async def _set_paces(self, due: Sequence[str]) -> None:
+        """When each is due again, from what webhooks have done since it was last asked about."""
+        try:
+            every = await self._queue.announced(list(self._paces))
+        except TrueupError as error:
+            self._quiet.warning("what is known of webhooks cannot be read", error=str(error))
+            every = [NOTHING_ANNOUNCED] * len(self._paces)
+        REPOSITORIES_MISSED.set(sum(seen.is_missed for seen in every))
+        known = dict(zip(self._paces, every, strict=True))
+        for url in due:
+            pace = next_pace(self._paces[url][0], known[url], self._bounds.pace)
+            self._paces[url] = (pace, monotonic() + self._stretched(pace.interval_seconds))
+
+    def _stretched(self, seconds: float) -> float:
+        return seconds * random.uniform(1 - self._bounds.jitter, 1 + self._bounds.jitter)  # noqa: S311 -- no secret
 
     async def _retry_what_outages_ended(self) -> None:
         """A job whose every try met an outage waits for time alone: each sweep is its next chance."""

@@ -57,7 +57,10 @@ class Settings(BaseSettings):
     dirty_keys_max: PositiveInt = 10_000
 
     # Sweep and epoch.
+    #: How often a repository is swept; between the other two as its webhooks are missed, or known to come.
     sweep_interval_seconds: Positive = 300.0
+    sweep_interval_seconds_min: Positive = 60.0
+    sweep_interval_seconds_max: Positive = 1_800.0
     epoch_check_seconds: Positive = 2.0
 
     # Queue.

@@ -28,7 +28,10 @@ EVENT_TO_SETTLED_SECONDS = Histogram(
 SYNCS = Counter("trueup_syncs_total", "Syncs by their final phase.", ["phase"])
 SLACK_MESSAGES = Counter("trueup_slack_messages_total", "Messages for the channel.", ["kind", "outcome"])
 SWEEP_CATCHES = Counter("trueup_sweep_catches_total", "Moved refs that no webhook had announced.")
-SWEEPS = Counter("trueup_sweeps_total", "Sweeps of every repository.", ["cause"])
+SWEEPS = Counter("trueup_sweeps_total", "Sweeps of the repositories whose turn it was.", ["cause"])
+REPOSITORIES_MISSED = Gauge(
+    "trueup_repositories_without_webhook", "Repositories whose refs moved within a day in which no webhook came."
+)
 WATCHES = Gauge("trueup_watches", "Kinds that are watched for drift, by how it stands with them.", ["state"])
 WATCH_EVENTS = Counter("trueup_watch_events_total", "Changes of watched objects, by what became of them.", ["outcome"])
 DIRTY_JOBS = Gauge("trueup_dirty_jobs", "Jobs that the service keeps in memory until Redis takes them.")

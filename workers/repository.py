@@ -39,7 +39,7 @@ async def examine(worker: Worker, claim: Claim) -> None:
     follower then says so in a condition, at once where time will not mend it.
     """
     try:
-        await _examine(worker, claim)
+        await _note(worker, claim, caught=await _examine(worker, claim))
     except SupersededError:
         raise
     except (TransientError, StalledError) as error:
@@ -53,7 +53,24 @@ async def examine(worker: Worker, claim: Claim) -> None:
         raise
 
 
-async def _examine(worker: Worker, claim: Claim) -> None:
+async def _note(worker: Worker, claim: Claim, *, caught: bool) -> None:
+    """Remember whether webhooks come. What moved without any for a day is said, once a day."""
+    if claim.job.priority is Priority.PUSH and not _names_applications(claim):
+        await worker.queue.note_hook(claim)
+    if caught:
+        record_of_today = await worker.queue.note_catch(claim)
+        if record_of_today is not None and record_of_today.is_missed:
+            log.warning("no webhook in 24 h though a ref moved: check the repository's hook at its Git host")
+
+
+def _names_applications(claim: Claim) -> bool:
+    """Whether something else than a webhook may have asked: a webhook names no application."""
+    members = claim.job.scope.members
+    return members is None or not members <= {BY_CONTENT}
+
+
+async def _examine(worker: Worker, claim: Claim) -> bool:
+    """Whether it is a sweep that found a ref moved."""
     url = claim.job.subject
     every = worker.applications.followers(url)
     following = [app for app in every if not app.spec_refusals and not app.deleting]
@@ -66,6 +83,7 @@ async def _examine(worker: Worker, claim: Claim) -> None:
     # One that names the repository by an address which git must not see is told so by its own run.
     found |= {app.id: "" for app in following if not opened[app.source.repo_url] and not is_unknown(app)}
     moves: dict[str, tuple[str | None, str]] = {}
+    caught = False
     if followers:
         mirror = await worker.engine.mirrors.mirror(followers[0].source.repo_url)
         by_revision = _by_target_revision(followers)
@@ -80,6 +98,7 @@ async def _examine(worker: Worker, claim: Claim) -> None:
             old = worker.sealer.open(TIP, key, sealed) if sealed else None
             if claim.job.priority is Priority.SWEEP and old not in (None, tip):
                 SWEEP_CATCHES.inc()
+                caught = True
             concerned = await _concerned(mirror, apps, old, tip, by_content=by_content)
             found |= {app.id: tip for app in apps if app.id in concerned or app.id in found}
             if old != tip:
@@ -89,6 +108,7 @@ async def _examine(worker: Worker, claim: Claim) -> None:
     log.info("examined", followers=len(followers), affected=len(found))
     jobs = [application_job(app, claim.job.priority, tip=tip, repository=url) for app, tip in sorted(found.items())]
     await worker.queue.enqueue_and_move_tip(claim, jobs, moves)
+    return caught
 
 
 async def _fetch(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.product import AUTOMATED, Installation, config_map, is_synced
+from tests.support.product import AUTOMATED, STEP_SECONDS, Installation, config_map, is_synced
+from tests.support.wait import wait_until
 
 
 async def test_a_push_without_a_webhook_is_found_by_the_sweep_and_counted(trueup: Installation) -> None:
@@ -16,6 +17,13 @@ async def test_a_push_without_a_webhook_is_found_by_the_sweep_and_counted(trueup
     second = await repository.push({"app/one.yaml": config_map("one", at="second")})
     await trueup.until("harbour", is_synced(second), "synced without a webhook")
     assert (await trueup.metrics("worker")).since(before).total("trueup_sweep_catches_total") == 1
+
+    async def missed(count: int) -> bool:
+        return (await trueup.metrics("service")).total("trueup_repositories_without_webhook") == count
+
+    await wait_until(lambda: missed(1), STEP_SECONDS, "the repository is counted as one without a webhook")
+    assert await trueup.webhook(repository.url) == 202
+    await wait_until(lambda: missed(0), STEP_SECONDS, "a webhook came")
 
 
 async def test_an_application_left_behind_is_found_by_content_though_the_ref_did_not_move(

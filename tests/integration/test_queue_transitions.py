@@ -8,9 +8,10 @@ import pytest
 
 from tests.support.queues import START_MS, app, claimed, clocked_queue, only
 from trueup.clients.queue import Depth, QueueFullError
+from trueup.clients.queue_records import Announced
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.domain.errors import SupersededError, TransientError
-from trueup.domain.job import EVERYTHING, SCOPE_MEMBERS_MAX, Priority
+from trueup.domain.job import EVERYTHING, SCOPE_MEMBERS_MAX, Priority, repository_job
 
 BOUNDS = QueueBounds(
     lease_seconds=10, attempts_max=3, queue_jobs_max=5, dead_letters_max=2, dead_letter_seconds_max=1000
@@ -290,3 +291,20 @@ async def test_an_idle_worker_waits_for_the_first_of_due_time_lease_and_bound(at
     assert await at.queue._claim_once() == 3
     await at.queue.enqueue([app("b", delay_seconds=2)])
     assert await at.queue._claim_once() == 2
+
+
+async def test_a_webhook_that_was_missed_is_news_once_a_day_and_only_where_none_came(at):
+    await at.queue.enqueue([repository_job("host/r", Priority.SWEEP)])
+    claim = await claimed(at.queue)
+    missed = await at.queue.note_catch(claim)
+    assert missed == Announced(caught=str(claim.token))
+    assert missed.is_missed
+    assert await at.queue.note_catch(claim) is None
+    assert 0 < await at.client.ttl("{trueup}:caught:host/r") <= 86_400
+    await at.queue.note_hook(claim)
+    [seen, other] = await at.queue.announced(["host/r", "host/other"])
+    assert (seen.is_missed, other.is_missed) == (False, False)
+    await at.client.delete("{trueup}:caught:host/r")
+    told = await at.queue.note_catch(claim)
+    assert told is not None
+    assert not told.is_missed

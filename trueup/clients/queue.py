@@ -20,7 +20,16 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from trueup.clients.queue_records import DeadLetter, claim_of, dead_letter_of, encode, job_of, key_of, token_of
+from trueup.clients.queue_records import (
+    Announced,
+    DeadLetter,
+    claim_of,
+    dead_letter_of,
+    encode,
+    job_of,
+    key_of,
+    token_of,
+)
 from trueup.clients.queue_scripts import DEFAULT_BOUNDS, QueueBounds, QueueScripts, real_clock
 from trueup.clients.redis import blocking_pop, check_server, redis_errors, send
 from trueup.domain.errors import SupersededError, TransientError, TrueupError
@@ -32,6 +41,8 @@ DEFAULT_PREFIX = "{trueup}:"
 #: How much longer than asked a blocking command may take to answer.
 _BLOCK_GRACE_SECONDS = 5.0
 _UNKNOWN_DELAY_SECONDS = 60.0
+#: For how long it is remembered that a webhook came, or did not.
+DAY_SECONDS = 86_400
 
 
 class EpochMissingError(TransientError):
@@ -346,6 +357,31 @@ class Queue:
             texts = await send(self._client, "dead_letters", "HMGET", f"{self._prefix}dead", *keys) if keys else []
         letters = (dead_letter_of(key, text or b"") for key, text in zip(keys, texts, strict=True))
         return [letter for letter in letters if letter is not None]
+
+    async def note_hook(self, claim: Claim) -> None:
+        """A webhook asked for this run of a repository's job."""
+        with redis_errors(self._client):
+            key = f"{self._prefix}hooked:{claim.job.subject}"
+            await send(self._client, "note_hook", "SET", key, str(claim.token), "EX", DAY_SECONDS)
+
+    async def note_catch(self, claim: Claim) -> Announced | None:
+        """A sweep found a ref moved. What is on record then, for the first catch of a day; None for the others."""
+        url, token = claim.job.subject, str(claim.token)
+        key = f"{self._prefix}caught:{url}"
+        with redis_errors(self._client):
+            if await send(self._client, "note_catch", "SET", key, token, "NX", "EX", DAY_SECONDS):
+                return (await self.announced([url]))[0]
+            await send(self._client, "note_catch", "SET", key, token, "XX", "KEEPTTL")
+        return None
+
+    async def announced(self, urls: Sequence[str]) -> list[Announced]:
+        """What is on record of each repository's webhooks, in the order asked."""
+        if not urls:
+            return []
+        keys = [f"{self._prefix}{kind}:{url}" for kind in ("hooked", "caught") for url in urls]
+        with redis_errors(self._client):
+            values = [(value or b"").decode() for value in await send(self._client, "announced", "MGET", *keys)]
+        return [Announced(*pair) for pair in zip(values[: len(urls)], values[len(urls) :], strict=True)]
 
     def _tip_key(self, tip: str) -> str:
         return f"{self._prefix}tip:{tip}"

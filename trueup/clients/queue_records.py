@@ -37,6 +37,27 @@ class DeadLetter:
     of_outage: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What the last day's runs of a repository's job say of its webhooks: hints, as everything in Redis.
+
+    Each names the run, so that a change tells of another one; empty where there was none within the day.
+    """
+
+    #: The last run that a webhook asked for.
+    hooked: str = ""
+    #: The last run of a sweep that found a ref moved.
+    caught: str = ""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether refs moved, and no webhook told of any."""
+        return bool(self.caught) and not self.hooked
+
+
+NOTHING_ANNOUNCED = Announced()
+
+
 def encode(job: Job) -> dict[str, Any]:
     """What the scripts take; members as the keys of an object, which is Lua's kind of set."""
     members = job.scope.members

@@ -9,7 +9,8 @@ Layout, for the prefix `{trueup}:` (the braces keep all keys in one slot of a Re
 * `dead`, `dead_at`: what ran out of attempts, and since when.
 * `fence`: the epoch and the last token's number, in one key so that they are lost together.
 * `wake`: tokens that workers block on.
-* `tip:…`: the sealed tips last examined.
+* `tip:…`: the sealed tips last examined. `hooked:…`, `caught:…`: per repository, that a webhook came
+  within the day, and that a sweep found what none had announced.
 """
 
 from __future__ import annotations
