@@ -16,6 +16,7 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.sns import SnsReader
 from trueup.domain.credentials import WEBHOOK_SECRET_KEY
 from trueup.domain.errors import TransientError, TrueupError
+from trueup.domain.expected import Expected, expected_after
 from trueup.domain.job import Priority, repository_job
 from trueup.domain.repository import URL_CHARS_MAX, normalize_url
 from trueup.telemetry import WEBHOOKS
@@ -44,6 +45,8 @@ PARSED_INLINE_BYTES_MAX = 256 * 1024
 RETRY_AFTER_SECONDS = 5
 #: Refs that an answer names; a push may move any number.
 REFS_SHOWN_MAX = 20
+#: Refs among which one is sought that somebody follows, to be looked for where the remote lags behind.
+REFS_LOOKED_MAX = 100
 STRANGER = "unknown"
 #: The same for a hook that is not there and for one that did not sign: a stranger learns no hook's name.
 NO_SUCH_HOOK = (
@@ -165,7 +168,9 @@ class Receiver:
         if not followed:
             return answer(200, {"status": "ignored", "reason": "No Application follows this repository."})
         try:
-            await self._dispatcher.submit([repository_job(url, Priority.PUSH) for url in followed])
+            await self._dispatcher.submit(
+                [repository_job(url, Priority.PUSH, expected=self._expected(url, event)) for url in followed]
+            )
         except TrueupError as error:
             raise RefusedError(
                 503,
@@ -175,6 +180,12 @@ class Receiver:
         refs = [change.ref for change in event.changes[:REFS_SHOWN_MAX]]
         accepted = {"status": "accepted", "repositories": followed, "refs": refs, "delivery": event.delivery_id}
         return answer(202, accepted)
+
+    def _expected(self, url: str, event: PushEvent) -> Expected | None:
+        """Of what the push moved, the first that somebody follows."""
+        revisions = {follower.source.target_revision for follower in self._applications.followers(url)}
+        announced = (expected_after(change.ref, change.after, revisions) for change in event.changes[:REFS_LOOKED_MAX])
+        return next((expected for expected in announced if expected is not None), None)
 
     def _count(self, name: str, status: int) -> None:
         WEBHOOKS.labels(name or STRANGER, str(status)).inc()

@@ -16,7 +16,8 @@ from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.affected import affected
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.errors import InvalidSpecError, StalledError, SupersededError, TransientError
-from trueup.domain.job import BY_CONTENT, Claim, Priority, application_job
+from trueup.domain.expected import Expected
+from trueup.domain.job import BY_CONTENT, Claim, Job, Priority, application_job, repository_job
 from trueup.domain.lenient import as_mapping
 from trueup.domain.repository import check_url
 from trueup.domain.standing import is_uncertain, is_unknown
@@ -83,6 +84,7 @@ async def _examine(worker: Worker, claim: Claim) -> bool:
     # One that names the repository by an address which git must not see is told so by its own run.
     found |= {app.id: "" for app in following if not opened[app.source.repo_url] and not is_unknown(app)}
     moves: dict[str, tuple[str | None, str]] = {}
+    again: list[Job] = []
     caught = False
     if followers:
         mirror = await worker.engine.mirrors.mirror(followers[0].source.repo_url)
@@ -103,12 +105,25 @@ async def _examine(worker: Worker, claim: Claim) -> bool:
             found |= {app.id: tip for app in apps if app.id in concerned or app.id in found}
             if old != tip:
                 moves[key] = (sealed, worker.sealer.seal(TIP, key, tip))
+        again = await _look_again(claim, mirror)
         if by_content:
             await mirror.forget_others(by_revision)
     log.info("examined", followers=len(followers), affected=len(found))
     jobs = [application_job(app, claim.job.priority, tip=tip, repository=url) for app, tip in sorted(found.items())]
-    await worker.queue.enqueue_and_move_tip(claim, jobs, moves)
+    await worker.queue.enqueue_and_move_tip(claim, jobs + again, moves)
     return caught
+
+
+async def _look_again(claim: Claim, mirror: Mirror) -> list[Job]:
+    """A job to look again soon where the remote does not show yet what a webhook announced."""
+    expected = Expected.parse(claim.job.tip)
+    if expected is None or (await mirror.objects([(expected.sha, None)]))[0] is not None:
+        return []
+    if (following := expected.next_look()) is None:
+        log.warning("the remote never showed what a webhook announced; the sweep goes on looking", sha=expected.sha)
+        return []
+    later, seconds = following
+    return [repository_job(claim.job.subject, claim.job.priority, expected=later, delay_seconds=seconds)]
 
 
 async def _fetch(

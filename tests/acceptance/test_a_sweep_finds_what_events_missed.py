@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.git import git
 from tests.support.product import AUTOMATED, STEP_SECONDS, Installation, config_map, is_synced
 from tests.support.wait import wait_until
 
@@ -48,3 +49,24 @@ async def test_an_application_left_behind_is_found_by_content_though_the_ref_did
     trueup.settings["TRUEUP_SWEEP_INTERVAL_SECONDS"] = "1"
     await trueup.start_both()
     await trueup.until("harbour", is_synced(second), "found by content")
+
+
+async def test_a_webhook_that_comes_before_the_remote_shows_its_commit_is_looked_for_again(
+    trueup: Installation,
+) -> None:
+    repository = await trueup.repository()
+    first = await repository.push({"app/one.yaml": config_map("one", at="first")})
+    await trueup.start_both()
+    await trueup.apply("harbour", repository.url, syncPolicy=AUTOMATED)
+    await trueup.until("harbour", is_synced(first), "synced")
+    second = await repository.push({"app/one.yaml": config_map("one", at="second")})
+    await git(repository.work, "push", "-q", "--force", "origin", f"{first}:refs/heads/main")
+    before = await trueup.metrics("worker")
+    assert await trueup.webhook(repository.url, after=second) == 202
+
+    async def looked() -> bool:
+        return (await trueup.metrics("worker")).since(before).total("trueup_git_fetches_total") >= 1
+
+    await wait_until(looked, STEP_SECONDS, "the remote was asked, and did not show it")
+    await git(repository.work, "push", "-q", "origin", f"{second}:refs/heads/main")
+    await trueup.until("harbour", is_synced(second), "found without another webhook")

@@ -16,10 +16,14 @@ def sample(name: str) -> dict[str, Any]:
     return document
 
 
-def push_of(url: str, *, ref: str = "refs/heads/main") -> bytes:
+#: A push that says nothing of what the ref has now: nothing is looked for in vain.
+UNSAID = "0" * 40
+
+
+def push_of(url: str, *, ref: str = "refs/heads/main", after: str = UNSAID) -> bytes:
     """A push to a repository that is cloned from `url`."""
     payload = sample("push")
-    payload["ref"] = ref
+    payload |= {"ref": ref, "after": after}
     payload["repository"].update(clone_url=url, ssh_url=url, html_url=url)
     return json.dumps(payload).encode()
 

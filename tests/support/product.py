@@ -22,7 +22,7 @@ import orjson
 from redis.asyncio import Redis
 
 from tests.support.git import git
-from tests.support.github import SECRET, delivery, push_of
+from tests.support.github import SECRET, UNSAID, delivery, push_of
 from tests.support.sandbox import SandboxFacts
 from tests.support.wait import wait_until
 from trueup.clients.cluster import Cluster
@@ -151,9 +151,11 @@ class Installation:
         await git(work, "remote", "add", "origin", str(bare))
         return Repo(f"{self.sandbox.git_url}/{name}.git", work)
 
-    async def webhook(self, url: str, *, ref: str = "refs/heads/main", secret: bytes = SECRET) -> int:
+    async def webhook(
+        self, url: str, *, ref: str = "refs/heads/main", after: str = UNSAID, secret: bytes = SECRET
+    ) -> int:
         """Deliver a signed push; the status of the answer."""
-        body = push_of(url, ref=ref)
+        body = push_of(url, ref=ref, after=after)
         address = f"http://{self.addresses('service')['listen']}/api/webhook"
         async with (
             aiohttp.ClientSession() as session,

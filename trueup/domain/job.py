@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Literal
 
 from trueup.domain.application import ApplicationId
+from trueup.domain.expected import Expected
 
 JOB_VERSION = 1
 #: A scope with more members than this becomes "everything".
@@ -71,7 +72,8 @@ class Job:
     #: How long it must wait at the least, from the moment it is enqueued.
     delay_seconds: float = 0.0
     #: For an application: a SHA that its target revision had reached, so that a mirror that holds it
-    #: need not be fetched. A hint: a wrong one costs a fetch.
+    #: need not be fetched. For a repository: what a webhook says a ref has, see `Expected`. A hint: a
+    #: wrong one costs a fetch or a few.
     tip: str = ""
     #: Jobs of one priority are claimed from the lanes in turn: what one commit asks of thousands of
     #: applications does not keep another repository waiting.
@@ -112,9 +114,18 @@ class Claim:
     enqueued_at: float
 
 
-def repository_job(url: str, priority: Priority, *, applications: Scope = NOTHING_MORE) -> Job:
+def repository_job(
+    url: str,
+    priority: Priority,
+    *,
+    applications: Scope = NOTHING_MORE,
+    expected: Expected | None = None,
+    delay_seconds: float = 0.0,
+) -> Job:
+    """`expected` is a commit that a webhook says is there."""
+    tip = "" if expected is None else str(expected)
     # A lane of its own, lest a repository wait behind its own applications.
-    return Job("repository", url, applications, priority, lane=f"repository {url}")
+    return Job("repository", url, applications, priority, delay_seconds, tip, lane=f"repository {url}")
 
 
 def application_job(
