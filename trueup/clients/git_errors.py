@@ -162,6 +162,23 @@ _REMOTE = (
 )
 
 
+#: The longest pause that a host is granted.
+RETRY_AFTER_SECONDS_MAX = 3_600.0
+_LIMITED = re.compile(r"error: (?:429|503)")
+_RETRY_AFTER = re.compile(r"header: retry-after: *([0-9]{1,9})\b", re.IGNORECASE)
+
+
+def may_name_a_pause(stderr: str) -> bool:
+    """Whether the answer is one that comes with `Retry-After`, RFC 9110 section 10.2.3."""
+    return _LIMITED.search(stderr) is not None
+
+
+def pause_in(trace: str) -> float | None:
+    """The seconds of `Retry-After` in a trace of git's HTTP; a date, which hosts of Git do not send, is not read."""
+    found = _RETRY_AFTER.search(trace)
+    return None if found is None else min(RETRY_AFTER_SECONDS_MAX, float(found[1]))
+
+
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """Git's words without credentials, on one line, of a length that fits into a status."""
     for secret in secrets:

@@ -13,6 +13,8 @@ from trueup.clients.git_errors import (
     StaleLockError,
     UnavailableObjectError,
     local_error,
+    may_name_a_pause,
+    pause_in,
     remote_error,
     scrub,
 )
@@ -154,7 +156,28 @@ class Fetcher:
             return await list_refs(self._git, work.url, sorted(refs), work.environment)
         except (RemoteFailedError, process.ProcessError) as e:
             GIT_FETCHES.labels("failure").inc()
-            raise work.failed(_words(e)) from e
+            raise await self._failed(work, _words(e)) from e
+
+    async def _failed(self, work: _Round, said: str) -> Exception:
+        """The error, with the pause that the host asks for."""
+        error = work.failed(said)
+        if isinstance(error, TransientError) and may_name_a_pause(said):
+            error.retry_after_seconds = await self._pause_seconds(work)
+        return error
+
+    async def _pause_seconds(self, work: _Round) -> float | None:
+        """Git keeps `Retry-After` to itself: the host is asked once more, with the headers on record."""
+        try:
+            completed = await self._git.run(
+                "ls-remote",
+                ["--quiet", "--end-of-options", git_address(work.url), HEAD],
+                env=dict(work.environment) | {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1"},
+                cwd=self._git.home,
+                timeout_seconds=self._git.bounds.list_seconds_max,
+            )
+        except process.ProcessError:
+            return None
+        return pause_in(completed.stderr.decode(errors="replace"))
 
     async def _fetch_refs(self, work: _Round, refs: Mapping[str, str]) -> None:
         """`refs`: the name under which each is kept, and the remote's."""
@@ -202,7 +225,7 @@ class Fetcher:
         said = completed.stderr.decode(errors="replace")
         # What the remote itself says must not make us throw the mirror away.
         own = "\n".join(line for line in said.splitlines() if not line.startswith("remote:"))
-        raise local_error(own) or work.failed(said)
+        raise local_error(own) or await self._failed(work, said)
 
     async def _fetch_shas(self, work: _Round, shas: Collection[str]) -> None:
         if not self._store.exists:
