@@ -125,6 +125,14 @@ class Settings(BaseSettings):
     render_bytes_max: PositiveInt = 100 * MEBIBYTE
     objects_max: PositiveInt = 10_000
 
+    # Read-sets: what a render has read, so that a push knows whom it concerns. One that is not kept,
+    # or no longer, costs its application one comparison.
+    read_set_bytes_max: PositiveInt = MEBIBYTE // 4
+    #: On the disk of a worker; the oldest go first.
+    read_sets_kept_max: PositiveInt = 100_000
+    #: In Redis.
+    read_set_seconds_max: Positive = 30 * 86_400.0
+
     # Cluster.
     api_request_seconds_max: Positive = 30.0
     api_requests_in_flight_max: PositiveInt = 64

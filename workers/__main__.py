@@ -33,14 +33,16 @@ from trueup.clients.slack import SlackChannel
 from trueup.domain.credentials import REPOSITORY_SECRETS
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.lenient import as_mapping, as_text
-from trueup.engine.bounds import cluster_bounds, git_bounds
+from trueup.engine.bounds import cluster_bounds, git_bounds, read_set_store
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.engine import Engine
+from trueup.engine.readers import Readers
 from trueup.engine.render.cache import RenderCache
 from trueup.engine.verdicts import Verdicts
 from trueup.settings import Settings, read_settings
 from trueup.telemetry import QUEUE_DEPTH, configure_logging
 
+from .affected import heard_of
 from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
 from .context import Worker
 from .credentials import Credentials, Openings
@@ -167,8 +169,10 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         sealer = Sealer(await patiently(lambda: ensure_keys_secret(cluster, settings.namespace)))
         project = await patiently(lambda: cluster.resource("argoproj.io", "AppProject"))
         await patiently(queue.check_server)
-        store = ApplicationStore()
+        store, read_sets = ApplicationStore(), read_set_store(settings, redis, sealer)
+        readers = Readers(read_sets.get)
         applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
+        applications.on_change(heard_of(store, readers))
         credentials = Informer(cluster, secret, namespace=settings.namespace, label_selector=REPOSITORY_SECRETS)
         projects = Projects(cluster, project, namespace=settings.namespace)
         openings = Openings(queue, store, is_loaded=lambda: credentials.is_synced)
@@ -183,7 +187,7 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
             projects,
         )
         incidents = await patiently(lambda: incident_store(cluster, settings))
-        worker = Worker(settings, engine, queue, sealer, store, resource, incidents)
+        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, incidents)
         informers = [applications, credentials, projects.informer, *([incidents.informer] if incidents else [])]
         notifier = None
         if incidents is not None and settings.slack_token is not None and settings.slack_channel:

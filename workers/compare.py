@@ -18,6 +18,7 @@ from trueup.engine.checkout import Checkout
 from trueup.engine.comparison import Comparison, hold_against
 from trueup.engine.observe import Observed
 
+from .affected import keep
 from .context import Run, Worker
 
 
@@ -30,6 +31,7 @@ async def compare(run: Run, application: Application) -> Comparison:
     await engine.refuse(application)
     checkout, part = await _where_to_look(run, application)
     rendered = await engine.render(application, checkout)
+    await keep(run.worker, application, checkout.revision, rendered.reads)
     observed = await engine.observe(application, rendered, only=part)
     comparison = await hold_against(application, checkout.revision, observed)
     if part is not None:

@@ -8,10 +8,12 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.discovery import ApiResource
 from trueup.clients.incidents import IncidentStore
 from trueup.clients.queue import Lease, Queue
+from trueup.clients.read_sets import ReadSetStore
 from trueup.clients.seal import Sealer
 from trueup.domain.job import Claim
 from trueup.domain.redact import Redactor
 from trueup.engine.engine import Engine
+from trueup.engine.readers import Readers
 from trueup.settings import Settings
 
 
@@ -23,6 +25,9 @@ class Worker:
     sealer: Sealer
     #: Every Application, kept by a watch; answers who follows a repository.
     applications: ApplicationStore
+    #: What their renders have read, and where that is kept.
+    readers: Readers
+    read_sets: ReadSetStore
     #: How the API server serves Applications.
     application_resource: ApiResource
     #: The incidents on record; None where their kind is not installed.

@@ -2,7 +2,7 @@
 
 The tip last examined, per target revision, is the base of the next comparison. It is sealed, and it
 moves in the same step that enqueues the affected. Where it is unknown, and on every sweep, each
-follower is checked by content: the tree it was last compared at against the tree at the tip.
+follower is checked by content: what its last render has read, as it was then against the tip.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from trueup.clients.git_mirror import Mirror, Missing
-from trueup.domain.affected import affected
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.errors import InvalidSpecError, StalledError, SupersededError, TransientError
 from trueup.domain.expected import Expected
@@ -21,6 +20,7 @@ from trueup.domain.job import BY_CONTENT, Claim, Job, Priority, application_job,
 from trueup.domain.lenient import as_mapping
 from trueup.domain.repository import check_url
 from trueup.domain.standing import is_uncertain, is_unknown
+from trueup.engine.readers import Look
 from trueup.telemetry import SWEEP_CATCHES
 
 from . import record
@@ -86,6 +86,7 @@ async def _examine(worker: Worker, claim: Claim) -> bool:
     moves: dict[str, tuple[str | None, str]] = {}
     again: list[Job] = []
     caught = False
+    looks: list[Look] = []
     if followers:
         mirror = await worker.engine.mirrors.mirror(followers[0].source.repo_url)
         by_revision = _by_target_revision(followers)
@@ -101,7 +102,9 @@ async def _examine(worker: Worker, claim: Claim) -> bool:
             if claim.job.priority is Priority.SWEEP and old not in (None, tip):
                 SWEEP_CATCHES.inc()
                 caught = True
-            concerned = await _concerned(mirror, apps, old, tip, by_content=by_content)
+            look = await worker.readers.look(mirror, url, revision, old, tip, by_content=by_content)
+            looks.append(look)
+            concerned = look.affected | {app.id for app in apps if _is_in_doubt(app, by_content=by_content)}
             found |= {app.id: tip for app in apps if app.id in concerned or app.id in found}
             if old != tip:
                 moves[key] = (sealed, worker.sealer.seal(TIP, key, tip))
@@ -111,6 +114,8 @@ async def _examine(worker: Worker, claim: Claim) -> bool:
     log.info("examined", followers=len(followers), affected=len(found))
     jobs = [application_job(app, claim.job.priority, tip=tip, repository=url) for app, tip in sorted(found.items())]
     await worker.queue.enqueue_and_move_tip(claim, jobs + again, moves)
+    for look in looks:
+        look.settle()
     return caught
 
 
@@ -143,33 +148,6 @@ async def _fetch(
     raise first or StalledError("nobody follows the repository any more")
 
 
-async def _concerned(
-    mirror: Mirror, apps: Sequence[Application], old: str | None, tip: str, *, by_content: bool
-) -> frozenset[ApplicationId]:
-    """Who has to look again now that the ref stands at `tip` and was last examined at `old`."""
-    uncertain = frozenset(app.id for app in apps if is_uncertain(app) or (by_content and _is_unsettled(app)))
-    paths: list[str] | None = [] if old == tip else None
-    if old is not None and old != tip:
-        paths = await mirror.changed_paths(old, tip)
-    if paths is None or by_content:
-        return uncertain | await _differ_by_content(mirror, apps, tip)
-    if not paths:
-        return uncertain
-    places: dict[str, set[ApplicationId]] = defaultdict(set)
-    for app in apps:
-        places[app.source.path].add(app.id)
-    return uncertain | affected(paths, places)
-
-
-async def _differ_by_content(mirror: Mirror, apps: Sequence[Application], tip: str) -> frozenset[ApplicationId]:
-    places = [(app.revision, app.source.path) for app in apps] + [(tip, app.source.path) for app in apps]
-    trees = await mirror.tree_ids(places)
-    before, after = trees[: len(apps)], trees[len(apps) :]
-    return frozenset(
-        app.id for app, old, new in zip(apps, before, after, strict=True) if old is None or new is None or old != new
-    )
-
-
 def _may_be_opened(worker: Worker, address: str) -> bool:
     try:
         check_url(address, worker.settings.schemes)
@@ -178,9 +156,16 @@ def _may_be_opened(worker: Worker, address: str) -> bool:
     return True
 
 
-def _is_unsettled(app: Application) -> bool:
-    """Whether another try at healing was due, which nobody may remember: that waits in Redis alone."""
-    return as_mapping(app.status.get("sync")).get("status") == "OutOfSync" and app.automated is not None
+def _is_in_doubt(app: Application, *, by_content: bool) -> bool:
+    """Whether it has to look again wherever the ref stands.
+
+    Of one that is checked by content, also whether another try at healing was due, which nobody may
+    remember: that waits in Redis alone.
+    """
+    if is_uncertain(app):
+        return True
+    is_out_of_sync = as_mapping(app.status.get("sync")).get("status") == "OutOfSync"
+    return by_content and is_out_of_sync and app.automated is not None
 
 
 def _asked_for(claim: Claim, followers: Sequence[Application]) -> list[ApplicationId]:

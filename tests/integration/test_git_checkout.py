@@ -71,7 +71,7 @@ async def link(repository: Repository, **links: str) -> str:
 async def read(checkout: Checkout, *names: str) -> tuple[dict[str, bytes], set[str]]:
     entries = [entry for entry in await checkout.entries() if not names or entry.path in names]
     contents = await checkout.read(entries)
-    return dict(contents.files), set(contents.linked)
+    return dict(contents.files), set().union(*contents.linked.values())
 
 
 async def test_files_are_those_of_the_commit(pool: MirrorPool, server: GitServer, repository: Repository) -> None:

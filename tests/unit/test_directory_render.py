@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 from prometheus_client import REGISTRY
@@ -21,7 +21,8 @@ class Tree:
         self.contents = {path: text.encode() for path, text in files.items()}
         self.reads: list[str] = []
 
-    async def files(self, *, recurse: bool) -> Sequence[SourceFile]:
+    async def files(self, *, recurse: bool, wanted: Callable[[str], bool]) -> Sequence[SourceFile]:
+        assert wanted
         return [SourceFile(p, self.sha(c)) for p, c in self.contents.items() if recurse or "/" not in p]
 
     async def read(self, shas: Sequence[str]) -> Mapping[str, bytes]:

@@ -83,8 +83,9 @@ class Contents:
 
     #: By path relative to the source's directory.
     files: Mapping[str, bytes]
-    #: Paths from the repository's root of what links led to: a change there changes the files.
-    linked: frozenset[str]
+    #: For each that is a link, the paths from the repository's root of all links on the way and of the file
+    #: at its end: without a change at one of them it stands for the same file.
+    linked: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +110,24 @@ class Checkout:
         Raises StalledError for a link that is absolute, leads out of the repository, into nothing,
         to a directory or in a ring: a file that is left out would be pruned.
         """
-        linked: set[str] = set()
+        linked: dict[str, frozenset[str]] = {}
         blobs = {entry.path: entry.sha for entry in entries if entry.mode != MODE_LINK}
         for entry in entries:
             if entry.mode == MODE_LINK:
-                blobs[entry.path] = await self._follow(entry, linked)
+                blobs[entry.path], linked[entry.path] = await self._follow(entry)
         data = await self.mirror.read_blobs(blobs.values())
-        return Contents({path: data[sha] for path, sha in blobs.items()}, frozenset(linked))
+        return Contents({path: data[sha] for path, sha in blobs.items()}, linked)
 
-    async def _follow(self, link: TreeEntry, linked: set[str]) -> str:
-        """The blob that a link stands for in the end."""
+    async def _follow(self, link: TreeEntry) -> tuple[str, frozenset[str]]:
+        """The blob that a link stands for in the end, and what the way there depends on.
+
+        A directory on the way needs no mention: if it went, so would the file at the end.
+        """
         name = posixpath.join(self.path, link.path)
         pending = await self._target(name, name, link.sha)
         done: list[str] = []
         hops = 1
+        on_the_way: set[str] = set()
         while pending:
             part = pending.pop(0)
             if part in {"", "."}:
@@ -134,9 +139,9 @@ class Checkout:
                 continue
             done.append(part)
             place = "/".join(done)
-            linked.add(place)
             mode, sha = await self._look(place)
             if mode == MODE_LINK:
+                on_the_way.add(place)
                 hops += 1
                 if hops > LINK_HOPS_MAX:
                     raise StalledError(f"the link {name} leads in a ring")
@@ -145,7 +150,7 @@ class Checkout:
             elif not mode or (mode != "40000" and pending):
                 raise StalledError(f"the link {name} leads to {place}, which is not at {self.revision}")
             elif not pending and mode != "40000":
-                return sha
+                return sha, frozenset({*on_the_way, place})
         raise StalledError(f"the link {name} leads to a directory; only links to files are followed")
 
     async def _target(self, name: str, place: str, sha: str) -> list[str]:

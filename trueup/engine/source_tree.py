@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trueup.clients.git_objects import MODE_LINK
 from trueup.engine.checkout import Checkout
-from trueup.engine.render.directory import MANIFEST_SUFFIXES, SourceFile
+from trueup.engine.render.directory import SourceFile
 
 
 class CheckoutTree:
@@ -17,17 +17,21 @@ class CheckoutTree:
         self._checkout = checkout
         self._linked: dict[str, bytes] = {}
 
-    async def files(self, *, recurse: bool) -> Sequence[SourceFile]:
-        """Every file. StalledError for a link named like a manifest that leads nowhere good."""
+    async def files(self, *, recurse: bool, wanted: Callable[[str], bool]) -> Sequence[SourceFile]:
+        """Every file. StalledError for a wanted one that is a link and leads nowhere good."""
         entries = await self._checkout.entries(recurse=recurse)
-        links = [entry for entry in entries if entry.mode == MODE_LINK]
-        # A link that is no manifest, to a directory perhaps, is nobody's business here.
-        contents = await self._checkout.read([link for link in links if link.path.endswith(MANIFEST_SUFFIXES)])
-        names = {link.path: link.sha for link in links}
+        # A link that is not wanted, to a directory perhaps, is nobody's business here.
+        links = [entry for entry in entries if entry.mode == MODE_LINK and wanted(entry.path)]
+        contents = await self._checkout.read(links)
+        names: dict[str, str] = {}
         for path, content in contents.files.items():
             names[path] = f"linked-{hashlib.sha256(content).hexdigest()}"
             self._linked[names[path]] = content
-        return [SourceFile(entry.path, names.get(entry.path, entry.sha)) for entry in entries]
+        nothing = frozenset[str]()
+        return [
+            SourceFile(entry.path, names.get(entry.path, entry.sha), contents.linked.get(entry.path, nothing))
+            for entry in entries
+        ]
 
     async def read(self, shas: Sequence[str]) -> Mapping[str, bytes]:
         """The content of each name that `files` gave."""

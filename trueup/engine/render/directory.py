@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,10 +13,11 @@ import orjson
 
 from trueup.domain.application import Source
 from trueup.domain.errors import InvalidSpecError, StalledError
+from trueup.domain.globs import compile_glob
 from trueup.domain.kubeyaml import YamlBounds
 from trueup.domain.manifest import OBJECTS_MAX, Parsed, RawObject, parse_manifests
+from trueup.domain.read_set import Entry, ReadSet, bounded
 from trueup.engine.render.cache import RenderCache
-from trueup.engine.render.globs import compile_glob
 from trueup.telemetry import RENDERS
 
 #: Part of every cache key: raise it whenever the same files would render differently.
@@ -39,13 +40,15 @@ class SourceFile:
     path: str
     #: The id of its blob, which names its content.
     sha: str
+    #: For a link: the links on the way and the file at its end, relative to the repository's root.
+    linked: frozenset[str] = frozenset()
 
 
 class SourceTree(Protocol):
     """The source's directory at one revision, as the checkout reads it from the mirror."""
 
-    async def files(self, *, recurse: bool) -> Sequence[SourceFile]:
-        """Every file in the directory itself, or below it as well."""
+    async def files(self, *, recurse: bool, wanted: Callable[[str], bool]) -> Sequence[SourceFile]:
+        """Every file in the directory itself, or below it as well; of the links, those that are wanted are followed."""
         ...
 
     async def read(self, shas: Sequence[str]) -> Mapping[str, bytes]:
@@ -70,6 +73,8 @@ class Rendered:
     skipped: tuple[str, ...]
     #: Digest of all that went into it: equal means equal output.
     content: str
+    #: Without a change of any of this, another revision renders the same.
+    reads: ReadSet
     from_cache: bool
 
 
@@ -83,9 +88,12 @@ async def render(
     looks like a chart or a kustomization. InvalidSpecError for what is not supported yet;
     StalledError for a file that is no good. Nothing in between: no object without all the others.
     """
-    found = await tree.files(recurse=source.directory.recurse)
+    wanted = _wanted(source)
+    found = await tree.files(recurse=source.directory.recurse, wanted=wanted)
+    markers = {*_override_files(application), *(() if explicit else (*_HELM_MARKERS, *_KUSTOMIZE_MARKERS))}
     _refuse_other_kinds(found, source, application, explicit=explicit)
-    chosen = _choose(found, source, bounds)
+    chosen = _choose([f for f in found if wanted(f.path)], source, bounds)
+    reads = _reads(source, chosen, missed=markers)
     content = _digest(source.path, chosen)
     parsed = cache.get(content)
     from_cache = parsed is not None
@@ -93,16 +101,29 @@ async def render(
         parsed = await _parse(tree, source.path, chosen, bounds)
         cache.put(content, parsed)
     files = tuple(posixpath.join(source.path, f.path) for f in chosen)
-    return Rendered(parsed.objects, files, parsed.unrelated, content, from_cache)
+    return Rendered(parsed.objects, files, parsed.unrelated, content, reads, from_cache)
+
+
+def _wanted(source: Source) -> Callable[[str], bool]:
+    included = _matcher(source.directory.include, "spec.source.directory.include", default=True)
+    excluded = _matcher(source.directory.exclude, "spec.source.directory.exclude", default=False)
+    return lambda path: path.endswith(MANIFEST_SUFFIXES) and included(path) and not excluded(path)
+
+
+def _reads(source: Source, chosen: Sequence[SourceFile], *, missed: Iterable[str]) -> ReadSet:
+    """What the render depends on: which files there are to choose, what is in them, and that no marker is there."""
+    options = source.directory
+    listed = Entry("listed", source.path, options.recurse, MANIFEST_SUFFIXES, options.include, options.exclude)
+    if not chosen:
+        # Nothing that counts keeps the directory itself in being.
+        listed = Entry("listed", source.path)
+    markers = (Entry("missed", posixpath.join(source.path, name)) for name in missed)
+    linked = (Entry("linked", place) for file in chosen for place in file.linked)
+    return bounded([listed, *markers, *linked])
 
 
 def _choose(files: Sequence[SourceFile], source: Source, bounds: RenderBounds) -> tuple[SourceFile, ...]:
-    included = _matcher(source.directory.include, "spec.source.directory.include", default=True)
-    excluded = _matcher(source.directory.exclude, "spec.source.directory.exclude", default=False)
-    chosen = sorted(
-        (f for f in files if f.path.endswith(MANIFEST_SUFFIXES) and included(f.path) and not excluded(f.path)),
-        key=lambda f: f.path,
-    )
+    chosen = sorted(files, key=lambda f: f.path)
     jsonnet = next((f.path for f in chosen if f.path.endswith(".jsonnet")), None)
     if jsonnet is not None:
         way_out = "commit the YAML that it makes, or leave it out with spec.source.directory.exclude"
@@ -115,7 +136,7 @@ def _choose(files: Sequence[SourceFile], source: Source, bounds: RenderBounds) -
 
 def _refuse_other_kinds(files: Sequence[SourceFile], source: Source, application: str, *, explicit: bool) -> None:
     names = {f.path for f in files}
-    overrides = names & {".argocd-source.yaml", f".argocd-source-{application}.yaml"}
+    overrides = names & _override_files(application)
     if overrides:
         what = "parameter overrides are not supported yet; move them into the Application and remove the file"
         raise InvalidSpecError(f"{_where(source)} has {min(overrides)}: {what}")
@@ -128,6 +149,10 @@ def _refuse_other_kinds(files: Sequence[SourceFile], source: Source, application
     if found := names & _KUSTOMIZE_MARKERS:
         what = f"is a Kustomization (it has a {min(found)}), which is not supported yet"
         raise InvalidSpecError(f"{_where(source)} {what}; {way_out}")
+
+
+def _override_files(application: str) -> frozenset[str]:
+    return frozenset({".argocd-source.yaml", f".argocd-source-{application}.yaml"})
 
 
 def _where(source: Source) -> str:
