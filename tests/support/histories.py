@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -175,8 +174,3 @@ class World:
         look.settle()
         self.examined = tip
         return look.affected | await self.uncertain()
-
-
-def run(work: Any) -> Any:
-    """Run to the end, in a loop of its own."""
-    return asyncio.run(work)

@@ -101,6 +101,22 @@ def demo(
     said_plainly(run_demo(stay=not once), exit_code=EXIT_FAILED)
 
 
+@cli.command()
+def explain(
+    name: app_verbs.Name,
+    path: Annotated[str, typer.Option("--path", help="A file, from the repository's root.", show_default=False)],
+    namespace: app_verbs.Namespace = "",
+) -> None:
+    """Say why a change of a file makes an application look again (exit 1) or not (0); 2 is an error."""
+    from trueup.cli import explaining
+
+    affected = said_plainly(
+        explaining.print_explanation(name, path, namespace=namespace), exit_code=app_verbs.EXIT_DIFF_ERROR
+    )
+    if affected:
+        raise typer.Exit(app_verbs.EXIT_DIFF)
+
+
 def _run_edge(module: str, *arguments: str) -> None:
     # The edges are nobody's import: they are run as modules, in this very process.
     sys.argv = [module, *arguments]

@@ -83,6 +83,12 @@ async def ensure_keys_secret(cluster: Cluster, namespace: str) -> bytes:
     return _seal_key_of(secret or {}, namespace)
 
 
+async def read_keys_secret(cluster: Cluster, namespace: str) -> bytes | None:
+    """The sealing key of this installation, None where it has none yet; StalledError as in `ensure_keys_secret`."""
+    secret = await cluster.get(await cluster.resource("", "Secret"), namespace, KEYS_SECRET)
+    return None if secret is None else _seal_key_of(secret, namespace)
+
+
 def _lease(epoch: int) -> dict[str, Any]:
     return {
         "apiVersion": "coordination.k8s.io/v1",

@@ -1,0 +1,87 @@
+"""`trueup explain`: whom a change of one file concerns, and why, from what is on record. Nothing is written."""
+
+from __future__ import annotations
+
+from trueup.cli.home import Home, home
+from trueup.cli.printing import facts
+from trueup.clients.applications import parse_application
+from trueup.clients.epoch import read_keys_secret
+from trueup.clients.redis import connect
+from trueup.clients.seal import Sealer
+from trueup.domain.application import Application
+from trueup.domain.generate_paths import asked_for
+from trueup.domain.read_set import Entry, ReadSet, read_key
+from trueup.domain.standing import is_uncertain
+from trueup.engine.bounds import read_set_store
+
+_WORDS = {
+    "listed": "its render lists this directory, and the file counts there",
+    "read": "its render reads this file",
+    "missed": "its render looks for this file, and does without it where there is none",
+    "linked": "a symbolic link below its source path leads to or through this",
+    "asked": "its annotation argocd.argoproj.io/manifest-generate-paths names this",
+}
+Row = tuple[str, object]
+
+
+async def print_explanation(name: str, path: str, *, namespace: str) -> bool:
+    """Print whether a push that changes the file makes the Application look again, and why; the answer.
+
+    Raises StalledError or TransientError where the records cannot be read.
+    """
+    async with home(namespace) as reached:
+        application = parse_application(await reached.read(reached.named(name)))
+        follows = not (application.spec_refusals or application.deleting)
+        kept = await _on_record(reached, application) if follows and not is_uncertain(application) else None
+    plain = "/".join(part for part in path.split("/") if part not in {"", "."})
+    affected, rows = explained(application, plain, kept)
+    print(facts([("Application", application.id), ("File", plain), ("Affected", "yes" if affected else "no"), *rows]))
+    return affected
+
+
+def explained(application: Application, path: str, kept: ReadSet | None) -> tuple[bool, list[Row]]:
+    """Whether, and why; `kept` is the read-set of the revision last compared, None where it is not known."""
+    revision = ("Compared at", application.revision or "never")
+    if application.spec_refusals or application.deleting:
+        why = "it is being deleted" if application.deleting else " ".join(application.spec_refusals)
+        return False, [("Because", f"it follows no repository: {why}")]
+    if is_uncertain(application):
+        return True, [revision, ("Because", "there is no verdict on what it asks for now: every push concerns it")]
+    entries = (kept or frozenset()) | asked_for(application)
+    hits = [entry for entry in sorted(entries) if entry.concerns(path)]
+    if hits:
+        return True, [revision, *(row for entry in hits for row in _hit(entry))]
+    if kept is None:
+        return True, [revision, ("Because", "what its render has read is not on record: every push concerns it")]
+    because = "its render has read neither the file nor a directory in which it counts"
+    read = ", ".join(_named(entry) for entry in sorted(entries))
+    return False, [revision, ("Because", because), ("Has read", read)]
+
+
+def _hit(entry: Entry) -> list[Row]:
+    return [("Because", _WORDS[entry.rule]), ("Rule", f"{entry.rule} {_named(entry)}")]
+
+
+def _named(entry: Entry) -> str:
+    """The place, and what narrows it."""
+    said = [
+        "" if entry.recurse else "not below",
+        f"only {' '.join('*' + suffix for suffix in entry.suffixes)}" if entry.suffixes else "",
+        f"include {entry.include}" if entry.include else "",
+        f"exclude {entry.exclude}" if entry.exclude else "",
+        f"pattern /{entry.pattern}" if entry.pattern else "",
+    ]
+    narrowed = "; ".join(part for part in said if part)
+    return f"/{entry.place}" + (f" ({narrowed})" if narrowed else "")
+
+
+async def _on_record(reached: Home, application: Application) -> ReadSet | None:
+    seal_key = await read_keys_secret(reached.cluster, reached.settings.namespace)
+    if seal_key is None:
+        return None
+    client = connect(reached.settings.redis_url)
+    try:
+        key = read_key(application, application.revision)
+        return (await read_set_store(reached.settings, client, Sealer(seal_key)).get([key])).get(key)
+    finally:
+        await client.aclose()
