@@ -27,13 +27,14 @@ from trueup.clients.informer import Informer
 from trueup.clients.ops_server import serving_ops, write_addresses
 from trueup.clients.queue import Queue
 from trueup.clients.queue_scripts import QueueBounds
+from trueup.clients.read_sets import ReadSetStore
 from trueup.clients.redis import connect
 from trueup.clients.seal import Sealer
 from trueup.clients.slack import SlackChannel
 from trueup.domain.credentials import REPOSITORY_SECRETS
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.lenient import as_mapping, as_text
-from trueup.engine.bounds import cluster_bounds, git_bounds, read_set_store
+from trueup.engine.bounds import cluster_bounds, git_bounds, read_set_bounds
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.engine import Engine
 from trueup.engine.readers import Readers
@@ -169,7 +170,8 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         sealer = Sealer(await patiently(lambda: ensure_keys_secret(cluster, settings.namespace)))
         project = await patiently(lambda: cluster.resource("argoproj.io", "AppProject"))
         await patiently(queue.check_server)
-        store, read_sets = ApplicationStore(), read_set_store(settings, redis, sealer)
+        store = ApplicationStore()
+        read_sets = ReadSetStore(settings.data_dir, redis, sealer, bounds=read_set_bounds(settings))
         readers = Readers(read_sets.get)
         applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
         applications.on_change(heard_of(store, readers))

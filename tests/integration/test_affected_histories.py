@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.support.histories import Node, Shelf, Tree, World, application
 from trueup.domain.application import ApplicationId, Directory
 
-HISTORIES = int(os.environ.get("TRUEUP_HISTORIES", "150"))
+HISTORIES = int(os.environ.get("TRUEUP_HISTORIES", "100"))
 SUBMODULE = "1" * 40
 
 NAMES = ["a.yaml", "b.yaml", "x.yaml", "README.md", ".argocd-source-web.yaml", "Chart.yaml", "c.jsonnet"]

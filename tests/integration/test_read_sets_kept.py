@@ -52,7 +52,7 @@ async def test_what_belongs_to_something_else_is_unknown(tmp_path: Path, redis: 
     await store.put(KEY, READS)
     assert await store.get([key]) == {}
     # Put where the other's would be, by whoever can write there.
-    (tmp_path / _name(key)).write_bytes((tmp_path / _name(KEY)).read_bytes())
+    (tmp_path / "read-sets" / _name(key)).write_bytes((tmp_path / "read-sets" / _name(KEY)).read_bytes())
     await redis.set(store._key(key), await redis.get(store._key(KEY)))
     assert await store.get([key]) == {}
 
@@ -63,7 +63,7 @@ async def test_what_is_forged_or_damaged_is_unknown(tmp_path: Path, redis: Redis
     for content in (forged.encode(), b"", b"\xff\xfe", b"." + encode(OTHERS).encode(), b"x" * 10_000_000):
         await store.put(KEY, READS)
         await redis.set(store._key(KEY), content)
-        (tmp_path / _name(KEY)).write_bytes(content)
+        (tmp_path / "read-sets" / _name(KEY)).write_bytes(content)
         assert await store.get([KEY]) == {}, content[:40]
 
 
@@ -73,7 +73,7 @@ async def test_the_disk_is_bounded_and_a_disk_that_cannot_be_written_hinders_nob
     store = ReadSetStore(tmp_path / "small", None, SEALER, bounds=ReadSetBounds(read_sets_kept_max=10))
     for number in range(40):
         await store.put(replace(KEY, uid=str(number)), READS)
-    assert len(list((tmp_path / "small").iterdir())) <= 11
+    assert len(list((tmp_path / "small/read-sets").iterdir())) <= 11
     (tmp_path / "file").write_text("no directory")
     blocked = ReadSetStore(tmp_path / "file", redis, SEALER)
     await blocked.put(KEY, READS)

@@ -6,13 +6,14 @@ from trueup.cli.home import Home, home
 from trueup.cli.printing import facts
 from trueup.clients.applications import parse_application
 from trueup.clients.epoch import read_keys_secret
+from trueup.clients.read_sets import ReadSetStore
 from trueup.clients.redis import connect
 from trueup.clients.seal import Sealer
 from trueup.domain.application import Application
 from trueup.domain.generate_paths import asked_for
 from trueup.domain.read_set import Entry, ReadSet, read_key
 from trueup.domain.standing import is_uncertain
-from trueup.engine.bounds import read_set_store
+from trueup.engine.bounds import read_set_bounds
 
 _WORDS = {
     "listed": "its render lists this directory, and the file counts there",
@@ -82,6 +83,8 @@ async def _on_record(reached: Home, application: Application) -> ReadSet | None:
     client = connect(reached.settings.redis_url)
     try:
         key = read_key(application, application.revision)
-        return (await read_set_store(reached.settings, client, Sealer(seal_key)).get([key])).get(key)
+        bounds = read_set_bounds(reached.settings)
+        store = ReadSetStore(reached.settings.data_dir, client, Sealer(seal_key), bounds=bounds)
+        return (await store.get([key])).get(key)
     finally:
         await client.aclose()

@@ -48,14 +48,14 @@ class ReadSetStore:
 
     def __init__(
         self,
-        directory: Path,
+        data_dir: Path,
         client: Redis | None,
         sealer: Sealer,
         *,
         bounds: ReadSetBounds = DEFAULT_BOUNDS,
         prefix: str = "{trueup}:",
     ) -> None:
-        self._directory = directory
+        self._directory = data_dir / "read-sets"
         self._client = client
         self._sealer = sealer
         self._bounds = bounds

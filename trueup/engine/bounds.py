@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
-
 from trueup.clients.cluster_bounds import ClusterBounds, InformerBounds
 from trueup.clients.git import GitBounds
-from trueup.clients.read_sets import ReadSetBounds, ReadSetStore
-from trueup.clients.seal import Sealer
+from trueup.clients.read_sets import ReadSetBounds
 from trueup.clients.transport import TransportBounds
 from trueup.settings import Settings
 
@@ -36,11 +33,10 @@ def git_bounds(settings: Settings) -> GitBounds:
     )
 
 
-def read_set_store(settings: Settings, redis: Redis, sealer: Sealer) -> ReadSetStore:
-    """What renders have read, on this machine's disk and shared through Redis."""
-    bounds = ReadSetBounds(
+def read_set_bounds(settings: Settings) -> ReadSetBounds:
+    """For what renders have read, on this machine's disk and in Redis."""
+    return ReadSetBounds(
         read_set_bytes_max=settings.read_set_bytes_max,
         read_sets_kept_max=settings.read_sets_kept_max,
         read_set_seconds_max=settings.read_set_seconds_max,
     )
-    return ReadSetStore(settings.data_dir / "read-sets", redis, sealer, bounds=bounds)
