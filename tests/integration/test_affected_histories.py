@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from tests.support.histories import Node, Shelf, Tree, World, application
 from trueup.domain.application import ApplicationId, Directory
 
-HISTORIES = int(os.environ.get("TRUEUP_HISTORIES", "100"))
+HISTORIES = int(os.environ.get("TRUEUP_HISTORIES", "80"))
 SUBMODULE = "1" * 40
 
-NAMES = ["a.yaml", "b.yaml", "x.yaml", "README.md", ".argocd-source-web.yaml", "Chart.yaml", "c.jsonnet"]
-DIRECTORIES = ["web", "web/sub", "shared", "shared/deep", "db", "", "web/x.yaml", "nest/app"]
+NAMES = ["a.yaml", "b.yaml", "x.yaml", "README.md", ".argocd-source-web.yaml", "Kustomization", "c.jsonnet"]
+DIRECTORIES = ["web", "web/sub", "shared", "shared/deep", "db", "", "web/x.yaml", "nest/app", "bare"]
 PATHS = st.one_of(
     st.builds(lambda d, n: f"{d}/{n}".strip("/"), st.sampled_from(DIRECTORIES), st.sampled_from(NAMES[:4])),
     st.builds(lambda d, n: f"{d}/{n}".strip("/"), st.sampled_from(DIRECTORIES), st.sampled_from(NAMES)),
@@ -60,6 +60,7 @@ APPS = [
     ("root", "", Directory(recurse=True, include="{shared,nest}/*")),
     ("nest", "nest/app", Directory(recurse=True)),
     ("top", "", Directory()),
+    ("bare", "bare", Directory()),
 ]
 START = {
     "web/a.yaml": ("100644", manifest(0)),
@@ -71,6 +72,7 @@ START = {
     "db/link.yaml": ("120000", "../shared/a.yaml"),
     "web/link.yaml": ("120000", "../shared/deep/b.yaml"),
     "a.yaml": ("100644", manifest(2)),
+    "bare/README.md": ("100644", "nothing yet"),
 }
 
 
@@ -212,7 +214,8 @@ ORDINARY: Sequence[tuple[Mapping[str, Node | None], set[str]]] = [
     ({"shared/deep/other.yaml": ("100644", manifest(2))}, {"root"}),
     ({"db/x.yaml": ("100644", manifest(2))}, set()),
     ({"db/y.yaml": ("100644", manifest(2))}, {"db"}),
-    ({"db/Chart.yaml": ("100644", "name: x")}, {"db"}),
+    ({"db/Kustomization": ("100644", "{}")}, {"db"}),
+    ({"bare/README.md": None}, {"bare"}),
     ({"elsewhere/z.yaml": ("100644", manifest(2))}, set()),
     ({"docs/guide.md": ("100644", "words"), "asked/for/x.txt": ("100644", "1")}, {"top"}),
     ({"values/prod.txt": ("100644", "1")}, {"top"}),
@@ -263,4 +266,24 @@ async def test_what_is_not_known_of_an_application_makes_it_affected(tmp_path: P
     assert await world.push(0, third) == {lost}
     await world.compare(lost, third, heard_by=(0,))
     assert await world.push(0, first) == frozenset()
+    await shelf.mirror.close()
+
+
+@pytest.mark.parametrize("examiner", ["the same", "a fresh one", "one that heard nothing"])
+async def test_what_a_run_on_its_way_will_have_read_counts_already(tmp_path: Path, examiner: str) -> None:
+    shelf = Shelf(tmp_path)
+    await shelf.open()
+    linked = {**START, "web/new.yaml": ("120000", "../elsewhere/z.yaml"), "elsewhere/z.yaml": ("100644", manifest(5))}
+    trees = [START, linked, {**linked, "elsewhere/z.yaml": ("100644", manifest(6))}]
+    first, second, third = await shelf.commits(trees)
+    app = application(*APPS[0])
+    world = World(shelf.mirror, {app.id: app}, workers=2)
+    await world.compare(app.id, first, heard_by=(0, 1))
+    for worker in (0, 1):
+        assert await world.push(worker, first, by_content=True) == frozenset()
+    assert await world.push(0, second) == {app.id}
+    # Its run at the second commit is under way: the far end of its new link is in no read-set yet.
+    if examiner == "a fresh one":
+        world.readers[1] = world.fresh()
+    assert await world.push(0 if examiner == "the same" else 1, third) == {app.id}
     await shelf.mirror.close()
