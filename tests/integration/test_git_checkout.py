@@ -195,6 +195,23 @@ async def test_a_link_that_leads_astray_is_refused_when_it_is_read(
     assert (await read(checkout, "a.yaml"))[0] == {"a.yaml": b"a: 1\n"}
 
 
+async def test_a_link_to_a_submodule_is_refused_and_the_mirror_is_not_blamed(
+    pool: MirrorPool, server: GitServer, repository: Repository
+) -> None:
+    await git(repository.work, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},modules/m")
+    await git(repository.work, "commit", "-q", "-m", "A submodule")
+    for name in ("m", "m/inside.yaml"):
+        (repository.work / "apps/web/evil").unlink(missing_ok=True)
+        (repository.work / "apps/web/evil").symlink_to(f"../../modules/{name}")
+        await git(repository.work, "add", "apps/web/evil")
+        await git(repository.work, "commit", "-q", "-m", "A link into it")
+        await repository.push("main")
+        checkout = await resolve(application(server.repository_url("r")), pool, credentials=None)
+        with pytest.raises(StalledError, match="the link apps/web/evil leads into the submodule modules/m"):
+            await read(checkout)
+        assert checkout.mirror.directory.exists(), "it was not put aside as damaged"
+
+
 async def test_one_mirror_for_all_spellings_and_at_most_so_many_readers(
     tmp_path: Path, server: GitServer, repository: Repository
 ) -> None:

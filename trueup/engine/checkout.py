@@ -12,7 +12,7 @@ from typing import Self
 
 from trueup.clients.git import Git, GitBounds
 from trueup.clients.git_mirror import Mirror, Missing, TreeEntry
-from trueup.clients.git_objects import MODE_LINK
+from trueup.clients.git_objects import MODE_LINK, MODE_SUBMODULE
 from trueup.domain.application import Application
 from trueup.domain.credentials import RepositoryCredentials
 from trueup.domain.errors import InvalidSpecError, StalledError
@@ -147,6 +147,9 @@ class Checkout:
                     raise StalledError(f"the link {name} leads in a ring")
                 pending = await self._target(name, place, sha) + pending
                 done = []
+            elif mode == MODE_SUBMODULE:
+                # Its commit is an object of another repository, which this mirror rightly lacks.
+                raise StalledError(f"the link {name} leads into the submodule {place}; only links inside are followed")
             elif not mode or (mode != "40000" and pending):
                 raise StalledError(f"the link {name} leads to {place}, which is not at {self.revision}")
             elif not pending and mode != "40000":
