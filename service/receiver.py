@@ -183,7 +183,7 @@ class Receiver:
 
     def _expected(self, url: str, event: PushEvent) -> Expected | None:
         """Of what the push moved, the first that somebody follows."""
-        revisions = {follower.source.target_revision for follower in self._applications.followers(url)}
+        revisions = self._applications.followers(url).by_revision.keys()
         announced = (expected_after(change.ref, change.after, revisions) for change in event.changes[:REFS_LOOKED_MAX])
         return next((expected for expected in announced if expected is not None), None)
 

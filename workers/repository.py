@@ -7,8 +7,7 @@ follower is checked by content: what its last render has read, as it was then ag
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -16,10 +15,11 @@ from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.errors import InvalidSpecError, StalledError, SupersededError, TransientError
 from trueup.domain.expected import Expected
+from trueup.domain.followers import Followers
 from trueup.domain.job import BY_CONTENT, Claim, Job, Priority, application_job, repository_job
 from trueup.domain.lenient import as_mapping
 from trueup.domain.repository import check_url
-from trueup.domain.standing import is_uncertain, is_unknown
+from trueup.domain.standing import is_unknown
 from trueup.engine.readers import Look
 from trueup.telemetry import SWEEP_CATCHES
 
@@ -73,30 +73,29 @@ def _names_applications(claim: Claim) -> bool:
 async def _examine(worker: Worker, claim: Claim) -> bool:
     """Whether it is a sweep that found a ref moved."""
     url = claim.job.subject
-    every = worker.applications.followers(url)
-    following = [app for app in every if not app.spec_refusals and not app.deleting]
-    opened = {address: _may_be_opened(worker, address) for address in {app.source.repo_url for app in following}}
-    followers = [app for app in following if opened[app.source.repo_url]]
+    followers = worker.applications.followers(url)
+    spellings, shut = _spellings(worker, followers)
     members = claim.job.scope.members
     by_content = members is None or BY_CONTENT in members
     #: Application by application, the tip that its job may rely on.
-    found: dict[ApplicationId, str] = dict.fromkeys(_asked_for(claim, every), "")
+    found: dict[ApplicationId, str] = dict.fromkeys(_asked_for(claim, followers), "")
     # One that names the repository by an address which git must not see is told so by its own run.
-    found |= {app.id: "" for app in following if not opened[app.source.repo_url] and not is_unknown(app)}
+    found |= {name: "" for name, app in shut.items() if not is_unknown(app)}
     moves: dict[str, tuple[str | None, str]] = {}
     again: list[Job] = []
     caught = False
     looks: list[Look] = []
-    if followers:
-        mirror = await worker.engine.mirrors.mirror(followers[0].source.repo_url)
-        by_revision = _by_target_revision(followers)
-        tips = await _fetch(worker, mirror, followers, by_revision)
-        keys = [_tip_key(url, revision) for revision in by_revision]
+    if spellings:
+        mirror = await worker.engine.mirrors.mirror(spellings[0].source.repo_url)
+        revisions = sorted(followers.by_revision)
+        tips = await _fetch(worker, mirror, spellings, revisions)
+        keys = [_tip_key(url, revision) for revision in revisions]
         examined = await worker.queue.examined_tips(keys)
-        for (revision, apps), key, sealed in zip(by_revision.items(), keys, examined, strict=True):
+        for revision, key, sealed in zip(revisions, keys, examined, strict=True):
             tip = tips[revision]
             if isinstance(tip, Missing):
-                found |= {app.id: "" for app in apps if not is_unknown(app)}
+                apps = worker.applications.followers(url).by_revision.get(revision, {})
+                found |= {name: "" for name, app in apps.items() if not is_unknown(app)}
                 continue
             old = worker.sealer.open(TIP, key, sealed) if sealed else None
             if claim.job.priority is Priority.SWEEP and old not in (None, tip):
@@ -104,13 +103,16 @@ async def _examine(worker: Worker, claim: Claim) -> bool:
                 caught = True
             look = await worker.readers.look(mirror, url, revision, old, tip, by_content=by_content)
             looks.append(look)
-            concerned = look.affected | {app.id for app in apps if _is_in_doubt(app, by_content=by_content)}
-            found |= {app.id: tip for app in apps if app.id in concerned or app.id in found}
+            # Asked again after every await: the views are live, and what they were may be nobody's by now.
+            followers = worker.applications.followers(url)
+            apps = followers.by_revision.get(revision, {})
+            concerned = look.affected | found.keys() | _in_doubt(followers, apps, by_content=by_content)
+            found |= dict.fromkeys((apps.keys() & concerned) - shut.keys(), tip)
             if old != tip:
                 moves[key] = (sealed, worker.sealer.seal(TIP, key, tip))
         again = await _look_again(claim, mirror)
         if by_content:
-            await mirror.forget_others(by_revision)
+            await mirror.forget_others(revisions)
     log.info("examined", followers=len(followers), affected=len(found))
     jobs = [application_job(app, claim.job.priority, tip=tip, repository=url) for app, tip in sorted(found.items())]
     await worker.queue.enqueue_and_move_tip(claim, jobs + again, moves)
@@ -132,11 +134,10 @@ async def _look_again(claim: Claim, mirror: Mirror) -> list[Job]:
 
 
 async def _fetch(
-    worker: Worker, mirror: Mirror, followers: Sequence[Application], revisions: Iterable[str]
+    worker: Worker, mirror: Mirror, one_of_each: Sequence[Application], revisions: Iterable[str]
 ) -> dict[str, str | Missing]:
     """Several spellings of one repository share the mirror: those with credentials first, until one opens it."""
-    distinct = {(app.source.repo_url, app.project): app for app in followers}
-    spellings = {spelling: worker.engine.credentials_of(app) for spelling, app in distinct.items()}
+    spellings = {(app.source.repo_url, app.project): worker.engine.credentials_of(app) for app in one_of_each}
     first: TransientError | StalledError | None = None
     for spelling in sorted(spellings, key=lambda spelling: (spellings[spelling] is None, spelling))[
         :SPELLINGS_TRIED_MAX
@@ -148,39 +149,44 @@ async def _fetch(
     raise first or StalledError("nobody follows the repository any more")
 
 
-def _may_be_opened(worker: Worker, address: str) -> bool:
-    try:
-        check_url(address, worker.settings.schemes)
-    except InvalidSpecError:
-        return False
-    return True
+def _spellings(worker: Worker, followers: Followers) -> tuple[list[Application], dict[ApplicationId, Application]]:
+    """One follower for each address and project that may be opened, and all whose address may not."""
+    one_of_each: list[Application] = []
+    shut: dict[ApplicationId, Application] = {}
+    for (address, _), group in followers.by_address.items():
+        try:
+            check_url(address, worker.settings.schemes)
+        except InvalidSpecError:
+            shut |= group
+        else:
+            one_of_each.append(next(iter(group.values())))
+    return one_of_each, shut
 
 
-def _is_in_doubt(app: Application, *, by_content: bool) -> bool:
-    """Whether it has to look again wherever the ref stands.
+def _in_doubt(
+    followers: Followers, apps: Mapping[ApplicationId, Application], *, by_content: bool
+) -> frozenset[ApplicationId]:
+    """Who has to look again wherever the ref stands.
 
-    Of one that is checked by content, also whether another try at healing was due, which nobody may
+    Of those that are checked by content, also whose next try at healing was due, which nobody may
     remember: that waits in Redis alone.
     """
-    if is_uncertain(app):
-        return True
-    is_out_of_sync = as_mapping(app.status.get("sync")).get("status") == "OutOfSync"
-    return by_content and is_out_of_sync and app.automated is not None
+    doubtful = set(followers.uncertain)
+    if by_content:
+        doubtful |= {name for name, app in apps.items() if app.automated is not None and _is_out_of_sync(app)}
+    return frozenset(doubtful)
 
 
-def _asked_for(claim: Claim, followers: Sequence[Application]) -> list[ApplicationId]:
+def _is_out_of_sync(app: Application) -> bool:
+    return as_mapping(app.status.get("sync")).get("status") == "OutOfSync"
+
+
+def _asked_for(claim: Claim, followers: Followers) -> list[ApplicationId]:
     """The applications that the job names, whatever the commits changed."""
     members = claim.job.scope.members
     if members is None:
         return [app.id for app in followers]
     return [ApplicationId.parse(member) for member in members if member != BY_CONTENT]
-
-
-def _by_target_revision(followers: Sequence[Application]) -> dict[str, list[Application]]:
-    found: dict[str, list[Application]] = defaultdict(list)
-    for app in followers:
-        found[app.source.target_revision].append(app)
-    return dict(sorted(found.items()))
 
 
 def _tip_key(url: str, revision: str) -> str:

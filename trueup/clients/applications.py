@@ -22,6 +22,7 @@ from trueup.domain.application import (
     Refresh,
     RetryPolicy,
 )
+from trueup.domain.followers import Followers
 from trueup.domain.lenient import as_list, as_mapping, as_text, as_texts, as_whole
 from trueup.domain.repository import normalize_url
 from trueup.domain.resource import ResourceKey
@@ -137,7 +138,7 @@ class ApplicationStore:
 
     def __init__(self) -> None:
         self._applications: dict[ApplicationId, Application] = {}
-        self._followers: dict[str, dict[ApplicationId, Application]] = {}
+        self._followers: dict[str, Followers] = {}
         self._inventories: dict[ApplicationId, frozenset[ResourceKey]] = {}
         self._owners: dict[ResourceKey, tuple[ApplicationId, ...]] = {}
         self._kinds: Counter[tuple[str, str]] = Counter()
@@ -154,7 +155,7 @@ class ApplicationStore:
             self._applications[application.id] = application
             url = _followed_url(application)
             if url:
-                self._followers.setdefault(url, {})[application.id] = application
+                self._followers.setdefault(url, Followers()).put(application)
             self._index(
                 application.id, frozenset(application.inventory) if application.is_home_cluster else frozenset()
             )
@@ -167,12 +168,12 @@ class ApplicationStore:
     def all(self) -> tuple[Application, ...]:
         return tuple(self._applications.values())
 
-    def followers(self, url: str) -> tuple[Application, ...]:
-        """Those whose source is this repository, by its normalised URL: O(followers).
+    def followers(self, url: str) -> Followers:
+        """Those whose source is this repository, by its normalised URL: O(1), and a live view.
 
         An Application whose spec is refused follows nothing: no push can make it acceptable.
         """
-        return tuple(self._followers.get(url, {}).values())
+        return self._followers.get(url) or Followers()
 
     def repositories(self) -> tuple[str, ...]:
         """The normalised URL of every repository that somebody follows."""
@@ -218,7 +219,7 @@ class ApplicationStore:
         url = _followed_url(application) if application else ""
         followers = self._followers.get(url)
         if followers is not None:
-            followers.pop(identity, None)
+            followers.drop(identity)
             if not followers:
                 del self._followers[url]
 
