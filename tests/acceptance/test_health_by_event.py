@@ -15,7 +15,19 @@ import yaml
 from tests.support.bad_input import fresh
 from tests.support.commands import said
 from tests.support.drift import DEPLOYMENT, edit
-from tests.support.product import AUTOMATED, Installation, Metrics, Predicate, Raw, config_map, is_synced, sync_status
+from tests.support.product import (
+    AUTOMATED,
+    STEP_SECONDS,
+    Installation,
+    Metrics,
+    Predicate,
+    Raw,
+    config_map,
+    is_synced,
+    sync_status,
+)
+from tests.support.wait import wait_until
+from trueup.clients.api_errors import ForbiddenError
 
 GROUP = "health.trueup.test"
 REQUESTS = "trueup_kubernetes_requests_total"
@@ -131,6 +143,23 @@ async def there(running: Installation, body: dict[str, Any]) -> AsyncIterator[No
         await delete(running, group, body["kind"], body["metadata"]["name"])
 
 
+async def takes_no_pod(running: Installation) -> bool:
+    """Admission knows of a quota a moment after it was created."""
+    pods = await running.cluster.resource("", "Pod")
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": fresh("probe")},
+        "spec": {"containers": [{"name": "probe", "image": "example.invalid/probe:1"}]},
+    }
+    try:
+        made = await running.cluster.create(pods, running.delivered_to, body)
+    except ForbiddenError:
+        return True
+    await running.cluster.delete(pods, running.delivered_to, body["metadata"]["name"], uid=made["metadata"]["uid"])
+    return False
+
+
 async def test_a_definition_is_degraded_while_another_has_its_names_and_healthy_once_it_is_served(
     running: Installation,
 ) -> None:
@@ -206,6 +235,7 @@ async def test_a_replica_set_that_may_not_make_pods_is_degraded_and_healthy_once
         "spec": {"hard": {"pods": "0"}},
     }
     async with there(running, quota):
+        await wait_until(lambda: takes_no_pod(running), STEP_SECONDS, "the quota is known to who enforces it")
         name, revision = await deliver(running, replica_set(web, 2))
         raw = await running.until(name, is_well("Degraded", "ReplicaSet"), "degraded")
         assert "forbidden" in message_of(raw, "ReplicaSet")
