@@ -91,6 +91,8 @@ class TurnsMachine(RuleBasedStateMachine):
                 self.turns[job.priority].append(job.lane)
         if before and lined and not self.in_lane(before[0].priority, before[0].lane):
             self.turns[before[0].priority].remove(before[0].lane)
+            # Who left and comes back, even within one call, waits anew.
+            self.passed.pop((before[0].priority, before[0].lane), None)
 
     def join(self, key: str, job: Job, due: int) -> None:
         if key in self.waiting:
