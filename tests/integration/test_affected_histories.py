@@ -135,7 +135,11 @@ class History:
         if event == "restart":
             world.readers[worker] = world.fresh()
         if event == "redis":
+            # What waited in it is gone. Who has not heard of a run either finds it with the next sweep, not now.
             world.examined = None
+            self.waiting.clear()
+            for name in names:
+                world.hear(worker, name)
         affected = await world.push(worker, tip, by_content=event == "content")
         await self.check(affected, tip)
         # A run that waits may take place at the tip that it was enqueued for, not at the newest.

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 import orjson
@@ -75,7 +75,10 @@ def run_of(scene: Scene, store: IncidentStore, *, attempt: int = 0) -> Run:
     """A run as far as the incidents ask."""
     nothing = cast("Any", None)
     settings = Settings(incident_retries_max=1, incident_retry_seconds_min=0.001)
-    worker = Worker(settings, nothing, nothing, nothing, nothing, nothing, store)
+    others = dict.fromkeys(
+        (each.name for each in fields(Worker) if each.name not in ("settings", "incidents")), nothing
+    )
+    worker = Worker(settings=settings, incidents=store, **others)
     job = application_job(scene.application.id, Priority.DRIFT)
     return Run(worker, Claim(job, Token(1, 1), attempt, 0.0), nothing)
 
