@@ -79,7 +79,11 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
         applications,
         dispatcher.mark,
         namespace=settings.namespace,
-        bounds=WatcherBounds(retry_seconds_max=settings.watch_retry_seconds_max),
+        bounds=WatcherBounds(
+            retry_seconds_max=settings.watch_retry_seconds_max,
+            recent_seconds=settings.watch_recent_seconds,
+            first_lists_seconds_max=settings.watch_first_lists_seconds_max,
+        ),
     )
     sweep = Sweep(
         queue,

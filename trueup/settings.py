@@ -142,6 +142,11 @@ class Settings(BaseSettings):
     watch_silence_seconds_max: Positive = 60.0
     #: The longest pause after a watch or a list that was refused.
     watch_retry_seconds_max: Positive = 30.0
+    #: An object that an inventory gains is looked at where it was seen to move within this time. Well above the
+    #: longest run.
+    watch_recent_seconds: Positive = 600.0
+    #: How long kinds that are listed already wait for the others, so that an application is looked at once.
+    watch_first_lists_seconds_max: Positive = 10.0
     #: Objects of one application read or written at a time.
     objects_in_flight_max: PositiveInt = 16
 
