@@ -13,16 +13,13 @@ from tests.support.drift import HEALING, edit, incident, is_healed
 from tests.support.fixtures import in_own_task
 from tests.support.product import AUTOMATED, Installation, config_map, installation, is_synced, sync_status
 from tests.support.sandbox import SandboxFacts
+from tests.support.slack import slack
 from trueup.clients.cluster import Cluster
-from trueup.sandbox import SlackServer, render_text, slack_server
+from trueup.sandbox import SlackServer, render_text
+
+__all__ = ["slack"]
 
 SECONDS = 30.0
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def slack() -> AsyncIterator[SlackServer]:
-    async with in_own_task(slack_server()) as server:
-        yield server
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -16,10 +16,13 @@ from tests.support.fixtures import in_own_task
 from tests.support.fleet import EDITS, PLACES, Fleet, fleet
 from tests.support.product import Installation, installation, kubeconfig, sync_status
 from tests.support.sandbox import SandboxFacts
+from tests.support.slack import slack
 from trueup.clients.cluster import Cluster
 from trueup.clients.incident_records import read_record
 from trueup.domain.incident import Incident
-from trueup.sandbox import SlackServer, render_text, slack_server
+from trueup.sandbox import SlackServer, render_text
+
+__all__ = ["slack"]
 
 SHIPS = 200
 EDITS_EACH = 5
@@ -29,12 +32,6 @@ HEALED_SECONDS_MAX = 180.0
 TOLD_SECONDS_MAX = 120.0
 CUT_SECONDS_MEAN = 5.0
 SEED = 4711
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def slack() -> AsyncIterator[SlackServer]:
-    async with in_own_task(slack_server()) as server:
-        yield server
 
 
 @pytest_asyncio.fixture(loop_scope="session")

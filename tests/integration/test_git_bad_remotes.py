@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from tests.support.git import Repository, git, http_server, open_mirror
+from tests.support.mirrors import mirror, server
 from trueup.clients.git import GitBounds
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.errors import TransientError
-from trueup.sandbox import GitServer, git_server
 
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[GitServer]:
-    async with git_server(tmp_path / "served") as running:
-        yield running
+__all__ = ["mirror", "server"]
 
 
 @pytest.fixture
@@ -28,13 +23,6 @@ async def repository(tmp_path: Path) -> Repository:
     made = await Repository.make(tmp_path, "r")
     await made.commit({"app/a.yaml": "a: 1\n"})
     return made
-
-
-@pytest.fixture
-async def mirror(tmp_path: Path, server: GitServer, repository: Repository) -> AsyncIterator[Mirror]:
-    opened = open_mirror(tmp_path, server.repository_url("r"))
-    yield opened
-    await opened.close()
 
 
 async def main(mirror: Mirror) -> str:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from tests.support.git import Gate, Repository, git, http_server, open_mirror
+from tests.support.mirrors import mirror, server
 from trueup.clients.git import GitBounds
 from trueup.clients.git_errors import local_error
 from trueup.clients.git_lock import file_lock
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.clients.git_store import local_ref
 from trueup.domain.errors import StalledError, TransientError
-from trueup.sandbox import GitServer, git_server
+from trueup.sandbox import GitServer
 
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[GitServer]:
-    async with git_server(tmp_path / "served") as running:
-        yield running
+__all__ = ["mirror", "server"]
 
 
 @pytest.fixture
@@ -32,13 +29,6 @@ async def repository(tmp_path: Path) -> Repository:
     made = await Repository.make(tmp_path, "r")
     await made.commit({"app/a.yaml": "a: 1\n", "app/b.yaml": "b: 1\n" * 50, "other/c.yaml": "c"})
     return made
-
-
-@pytest.fixture
-async def mirror(tmp_path: Path, server: GitServer, repository: Repository) -> AsyncIterator[Mirror]:
-    opened = open_mirror(tmp_path, server.repository_url("r"))
-    yield opened
-    await opened.close()
 
 
 async def main(mirror: Mirror) -> str:

@@ -9,12 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest_asyncio
-
 from tests.support.api_proxy import proxy_to, through
 from tests.support.fixtures import in_own_task
 from tests.support.sandbox import SandboxFacts
 from tests.support.service import REPO, create_application
+from tests.support.slack import slack
 from tests.support.wait import wait_until
 from trueup.clients.api_errors import ConflictError
 from trueup.clients.cluster import Cluster
@@ -24,17 +23,13 @@ from trueup.clients.slack import SlackChannel
 from trueup.domain.application import ApplicationId
 from trueup.domain.incident import DriftedObject, Incident
 from trueup.domain.resource import ResourceKey
-from trueup.sandbox import SlackServer, render_text, slack_server
+from trueup.sandbox import SlackServer, render_text
 from workers.notify import Notifier, NotifyBounds
+
+__all__ = ["slack"]
 
 SECONDS = 30.0
 PROMPT = NotifyBounds(settle_seconds=0.05, settle_seconds_max=0.5, record_retry_seconds=0.1, claim_seconds=5.0)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def slack() -> AsyncIterator[SlackServer]:
-    async with in_own_task(slack_server()) as server:
-        yield server
 
 
 @asynccontextmanager
