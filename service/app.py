@@ -15,6 +15,7 @@ from aiohttp import web
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_book import ClusterBook
 from trueup.clients.epoch import bump_epoch, read_epoch
 from trueup.clients.ops_server import add_metrics, add_probes, split_listen, write_addresses
 from trueup.clients.queue import Queue
@@ -23,6 +24,7 @@ from trueup.clients.redis import connect
 from trueup.clients.sns import SnsBounds, SnsReader
 from trueup.domain.errors import StalledError
 from trueup.domain.webhook_secret import WEBHOOK_PATH
+from trueup.engine.bounds import cluster_bounds
 from trueup.settings import Settings
 
 from .answers import answer_errors
@@ -34,8 +36,9 @@ from .probes import Progress
 from .receiver import Receiver
 from .snapshots import Snapshots
 from .sweep import EpochLease, Sweep, SweepBounds
-from .triggers import jobs_of_change, jobs_of_everything
+from .triggers import Raw, jobs_of_change, jobs_of_everything
 from .watcher import Watcher, WatcherBounds
+from .watchers import Watchers
 from .webhook_secrets import WebhookSecrets
 
 NAME = "service"
@@ -51,7 +54,7 @@ class Parts:
 
     dispatcher: Dispatcher
     snapshots: Snapshots
-    watcher: Watcher
+    watchers: Watchers
     sweep: Sweep
     progress: Progress
     public: web.Application
@@ -67,23 +70,20 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
         lambda owed: jobs_of_everything(applications.repositories(), applications.all(), live=owed is Owed.EVERYTHING),
         bounds=DispatchBounds(dirty_keys_max=settings.dirty_keys_max),
     )
+    book = ClusterBook()
+    watchers = _watchers(settings, cluster, applications, book, dispatcher)
+
+    def observe_cluster(old: Raw | None, new: Raw | None) -> None:
+        book.observe(old, new)
+        watchers.secrets_changed()
+
     snapshots = Snapshots(
         cluster,
         namespace=settings.namespace,
         applications=applications,
         secrets=secrets,
         on_application=lambda old, new: dispatcher.mark(jobs_of_change(old, new)),
-    )
-    watcher = Watcher(
-        cluster,
-        applications,
-        dispatcher.mark,
-        namespace=settings.namespace,
-        bounds=WatcherBounds(
-            retry_seconds_max=settings.watch_retry_seconds_max,
-            recent_seconds=settings.watch_recent_seconds,
-            first_lists_seconds_max=settings.watch_first_lists_seconds_max,
-        ),
+        on_cluster=observe_cluster,
     )
     sweep = Sweep(
         queue,
@@ -124,7 +124,24 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
     for application in (public, ops):
         add_probes(application, healthy=progress.standstills, ready=progress.obstacles)
     add_metrics(ops)
-    return Parts(dispatcher, snapshots, watcher, sweep, progress, public, ops)
+    return Parts(dispatcher, snapshots, watchers, sweep, progress, public, ops)
+
+
+def _watchers(
+    settings: Settings, home: Cluster, applications: ApplicationStore, book: ClusterBook, dispatcher: Dispatcher
+) -> Watchers:
+    bounds = WatcherBounds(
+        retry_seconds_max=settings.watch_retry_seconds_max,
+        recent_seconds=settings.watch_recent_seconds,
+        first_lists_seconds_max=settings.watch_first_lists_seconds_max,
+    )
+
+    def watcher(cluster: Cluster, server: str) -> Watcher:
+        return Watcher(
+            cluster, applications, dispatcher.mark, server=server, namespace=settings.namespace, bounds=bounds
+        )
+
+    return Watchers(home, applications, book, watcher, bounds=cluster_bounds(settings))
 
 
 async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event, sns: SnsReader | None = None) -> None:
@@ -163,7 +180,7 @@ async def _work(parts: Parts) -> None:
         await parts.snapshots.loaded()
         group.create_task(parts.dispatcher.run())
         group.create_task(parts.sweep.run())
-        group.create_task(parts.watcher.run())
+        group.create_task(parts.watchers.run())
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""What the service knows of the cluster without asking: Applications and webhook secrets, kept by watches."""
+"""What the service knows of the cluster without asking: Applications, webhook secrets and clusters."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.discovery import ApiResource
 from trueup.clients.informer import Informer
+from trueup.domain.cluster_secret import CLUSTER_SECRETS
 from trueup.domain.credentials import REPOSITORY_SECRETS
 from trueup.domain.errors import TrueupError
 
@@ -20,7 +21,7 @@ from .quiet import QuietLog
 from .webhook_secrets import SECRET_NAME, WebhookSecrets, only_webhook_data
 
 #: What is followed, by the name it has in messages.
-FOLLOWED = ("Application", "Secret", "repository Secret")
+FOLLOWED = ("Application", "Secret", "repository Secret", "cluster Secret")
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 10.0
 
@@ -38,8 +39,13 @@ class Snapshots:
         applications: ApplicationStore,
         secrets: WebhookSecrets,
         on_application: OnChange,
+        on_cluster: OnChange,
     ) -> None:
-        """`on_application` is told of every change after the first list, once the store knows of it."""
+        """`on_application` is told of every change after the first list, once the store knows of it.
+
+        `on_cluster` is told of every cluster Secret, and of every change of one.
+        """
+        self._on_cluster = on_cluster
         self._cluster = cluster
         self._namespace = namespace
         self._applications = applications
@@ -81,6 +87,9 @@ class Snapshots:
                     label_selector=REPOSITORY_SECRETS,
                     transform=only_webhook_data,
                 )
+            )
+            group.create_task(
+                self._follow("cluster Secret", "", "Secret", self._on_cluster, label_selector=CLUSTER_SECRETS)
             )
 
     async def _follow(self, what: str, api_group: str, kind: str, on_change: OnChange, **selection: Any) -> None:

@@ -33,6 +33,7 @@ from .sighting import Sighting
 from .triggers import look_at, look_at_everything
 
 Kind = tuple[str, str]
+STATES = ("starting", "watching", "refused", "away")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,15 @@ class Watcher:
         applications: ApplicationStore,
         mark: Callable[[Iterable[Job]], None],
         *,
+        server: str,
         namespace: str,
         bounds: WatcherBounds | None = None,
     ) -> None:
-        """`mark` takes the jobs; `namespace` is where the Applications live."""
+        """`mark` takes the jobs; `server` is what destinations call the cluster; `namespace` has the Applications."""
         self._cluster = cluster
+        self._server = server
         self._applications = applications
+        self._owned = applications.inventories.of(server)
         self._mark = mark
         self._namespace = namespace
         self._bounds = bounds or WatcherBounds()
@@ -72,15 +76,25 @@ class Watcher:
         self._unseen: set[ApplicationId] = set()
         self._kinds_changed = asyncio.Event()
         self._all_listed = asyncio.Event()
-        applications.on_inventory = self._observe_inventory
 
     async def run(self) -> None:
         """Watch until cancelled. A kind begins with the first inventory that has it and ends with the last."""
+        self._owned.on_change = self._observe_inventory
+        try:
+            await self._follow_kinds()
+        finally:
+            # Whoever watches this cluster next may have begun by now.
+            if self._owned.on_change == self._observe_inventory:
+                self._owned.on_change = None
+                for state in STATES:
+                    WATCHES.labels(state, self._cluster.name).set(0)
+
+    async def _follow_kinds(self) -> None:
         following: dict[Kind, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             while True:
                 self._kinds_changed.clear()
-                wanted = set(self._applications.kinds())
+                wanted = set(self._owned.kinds())
                 for kind in following.keys() - wanted:
                     following.pop(kind).cancel()
                     self._informers.pop(kind, None)
@@ -130,7 +144,7 @@ class Watcher:
         """
         await informer.synced()
         self._lost.discard(kind)
-        self._unseen |= self._applications.owners_of_kind(*kind)
+        self._unseen |= self._owned.owners_of_kind(*kind)
         self._tell(kind, "watching")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._bounds.first_lists_seconds_max):
@@ -146,7 +160,7 @@ class Watcher:
             WATCH_EVENTS.labels("ignored").inc()
             return
         key = ResourceKey.of(new or old or {})
-        concerned = self._applications.owners(key) or self._tracked(old, new)
+        concerned = self._owned.owners(key) or self._tracked(old, new)
         WATCH_EVENTS.labels("enqueued" if concerned else "nobody's").inc()
         if concerned:
             self._mark(look_at(concerned, key))
@@ -155,7 +169,9 @@ class Watcher:
         """The applications that the object's tracking id names, where it speaks of this very object."""
         names = {name for body in versions if body is not None and (name := tracked_by(body)) is not None}
         found = (self._applications.get(ApplicationId(self._namespace, name)) for name in sorted(names))
-        return tuple(application.id for application in found if application and application.is_home_cluster)
+        return tuple(
+            application.id for application in found if application and application.inventory_server == self._server
+        )
 
     def _observe_inventory(
         self, application: ApplicationId, gained: frozenset[ResourceKey], lost: frozenset[ResourceKey]
@@ -164,11 +180,11 @@ class Watcher:
             if self._may_have_missed(key):
                 self._mark(look_at([application], key))
         for key in gained | lost:
-            others = [owner for owner in self._applications.owners(key) if owner != application]
+            others = [owner for owner in self._owned.owners(key) if owner != application]
             if others:
                 # Two that claim one object are told so, and told when it is over.
                 self._mark(look_at([*others, application] if key in gained else others, key))
-        if self._states.keys() != self._applications.kinds():
+        if self._states.keys() != self._owned.kinds():
             self._kinds_changed.set()
 
     def _may_have_missed(self, key: ResourceKey) -> bool:
@@ -182,7 +198,7 @@ class Watcher:
         """A kind that went, or may not be read any more, took its objects with it: no event tells of each."""
         if isinstance(error, ForbiddenError | NotServedError | UnknownKindError) and kind not in self._lost:
             self._lost.add(kind)
-            self._mark(look_at_everything(self._applications.owners_of_kind(*kind)))
+            self._mark(look_at_everything(self._owned.owners_of_kind(*kind)))
         self._tell(kind, "refused" if isinstance(error, ForbiddenError) else "away")
 
     def _tell(self, kind: Kind, state: str | None) -> None:
@@ -191,8 +207,8 @@ class Watcher:
         else:
             self._states[kind] = state
         counts = Counter(self._states.values())
-        for name in ("starting", "watching", "refused", "away"):
-            WATCHES.labels(name).set(counts[name])
+        for name in STATES:
+            WATCHES.labels(name, self._cluster.name).set(counts[name])
         if counts["starting"]:
             self._all_listed.clear()
         else:

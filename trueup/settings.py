@@ -150,6 +150,19 @@ class Settings(BaseSettings):
     #: Objects of one application read or written at a time.
     objects_in_flight_max: PositiveInt = 16
 
+    # Other clusters than home: each behind a bulkhead, so that one that hangs slows no other.
+    #: Jobs about one of them that a worker process runs at a time, and always fewer than all that it runs.
+    cluster_runs_max: PositiveInt = 6
+    #: How long a job waits for its turn before its slot goes to another one.
+    cluster_wait_seconds_max: Positive = 1.0
+    #: After it gave no answer nobody asks it for so long, twice as long after each in a row; then one request
+    #: asks whether it is back.
+    cluster_pause_seconds_min: Positive = 1.0
+    cluster_pause_seconds_max: Positive = 60.0
+    cluster_probe_seconds_max: Positive = 5.0
+    #: Clusters that a process keeps connections to; of more than these the idle ones are closed.
+    clusters_open_max: PositiveInt = 200
+
     @property
     def schemes(self) -> frozenset[str]:
         """Every scheme that a repository may have."""

@@ -32,7 +32,11 @@ SWEEPS = Counter("trueup_sweeps_total", "Sweeps of the repositories whose turn i
 REPOSITORIES_MISSED = Gauge(
     "trueup_repositories_without_webhook", "Repositories whose refs moved within a day in which no webhook came."
 )
-WATCHES = Gauge("trueup_watches", "Kinds that are watched for drift, by how it stands with them.", ["state"])
+WATCHES = Gauge(
+    "trueup_watches",
+    "Kinds that are watched for drift, by how it stands with them; home is the cluster without a name.",
+    ["state", "cluster"],
+)
 WATCH_EVENTS = Counter("trueup_watch_events_total", "Changes of watched objects, by what became of them.", ["outcome"])
 DIRTY_JOBS = Gauge("trueup_dirty_jobs", "Jobs that the service keeps in memory until Redis takes them.")
 QUEUE_DEPTH = Gauge("trueup_queue_jobs", "Jobs in Redis, as of the last readiness probe of this worker.", ["state"])

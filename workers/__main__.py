@@ -8,10 +8,10 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from pydantic import SecretStr
@@ -19,6 +19,8 @@ from pydantic import SecretStr
 from trueup.clients.api_errors import ForbiddenError, UnknownKindError
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_book import ClusterBook, cluster_secrets
+from trueup.clients.cluster_pool import ClusterPool
 from trueup.clients.epoch import ensure_keys_secret
 from trueup.clients.incident_records import GROUP as INCIDENT_GROUP
 from trueup.clients.incident_records import KIND as INCIDENT_KIND
@@ -34,7 +36,7 @@ from trueup.clients.slack import SlackChannel
 from trueup.domain.credentials import REPOSITORY_SECRETS
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.lenient import as_mapping, as_text
-from trueup.engine.bounds import cluster_bounds, git_bounds, read_set_bounds
+from trueup.engine.bounds import cluster_bounds, git_bounds, pool_bounds, read_set_bounds
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.engine import Engine
 from trueup.engine.readers import Readers
@@ -47,6 +49,7 @@ from .affected import heard_of
 from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
 from .context import Worker
 from .credentials import Credentials, Openings
+from .destinations import Arrivals
 from .dispatcher import handler
 from .notify import Notifier, NotifyBounds
 from .projects import Projects
@@ -89,7 +92,8 @@ class Parts:
 
     worker: Worker
     informers: tuple[Informer, ...]
-    openings: Openings
+    #: What else runs beside them until the end.
+    followers: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
     #: None where there is nobody to tell, or nothing on record to tell of.
     notifier: Notifier | None
 
@@ -175,13 +179,22 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         readers = Readers(read_sets.get)
         applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
         applications.on_change(heard_of(store, readers))
+        book = ClusterBook()
+        cluster_informer = cluster_secrets(cluster, secret, namespace=settings.namespace)
+        pool = await stack.enter_async_context(
+            ClusterPool(cluster, book, bounds=pool_bounds(settings), cluster_bounds=cluster_bounds(settings))
+        )
+        arrivals = Arrivals(queue, store, is_loaded=lambda: cluster_informer.is_synced)
+        pool.on_back = arrivals.came_back
+        for heard in (book.observe, arrivals.observe, lambda _old, _new: pool.secrets_changed()):
+            cluster_informer.on_change(heard)
         credentials = Informer(cluster, secret, namespace=settings.namespace, label_selector=REPOSITORY_SECRETS)
         projects = Projects(cluster, project, namespace=settings.namespace)
         openings = Openings(queue, store, is_loaded=lambda: credentials.is_synced)
         credentials.on_change(openings.observe)
         engine = Engine(
             settings,
-            cluster,
+            pool,
             mirrors,
             RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max),
             Verdicts(),
@@ -190,12 +203,18 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         )
         incidents = await patiently(lambda: incident_store(cluster, settings))
         worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, incidents)
-        informers = [applications, credentials, projects.informer, *([incidents.informer] if incidents else [])]
+        informers = [
+            applications,
+            cluster_informer,
+            credentials,
+            projects.informer,
+            *([incidents.informer] if incidents else []),
+        ]
         notifier = None
         if incidents is not None and settings.slack_token is not None and settings.slack_channel:
             channel = await stack.enter_async_context(slack_channel(settings, settings.slack_token))
             notifier = slack_notifier(settings, incidents, channel)
-        yield Parts(worker, tuple(informers), openings, notifier)
+        yield Parts(worker, tuple(informers), (openings.run, arrivals.run, pool.run), notifier)
 
 
 class Process:
@@ -239,7 +258,7 @@ class Process:
             asyncio.TaskGroup() as group,
         ):
             following = [group.create_task(informer.run()) for informer in parts.informers]
-            following.append(group.create_task(parts.openings.run()))
+            following += [group.create_task(follow()) for follow in parts.followers]
             for informer in parts.informers:
                 await informer.synced()
             self._parts = parts

@@ -23,25 +23,21 @@ from .context import Run, Worker
 
 
 async def compare(run: Run, application: Application) -> Comparison:
-    """Read Git, then the cluster, and hold one against the other."""
-    engine = run.worker.engine
-    credentials = engine.credentials_of(application)
-    for value in credentials.secret_values if credentials else ():
-        run.redactor.add(value)
-    await engine.refuse(application)
+    """Read Git, then the cluster that the application is delivered to, and hold one against the other."""
+    engine, cluster = run.worker.engine, run.destination
     checkout, part = await _where_to_look(run, application)
     rendered = await engine.render(application, checkout)
     await keep(run.worker, application, checkout.revision, rendered.reads)
-    observed = await engine.observe(application, rendered, only=part)
+    observed = await engine.observe(cluster, application, rendered, only=part)
     comparison = await hold_against(application, checkout.revision, observed)
     if part is not None:
         whole = _completed(application, comparison, observed)
         if whole is None:
-            observed = await engine.observe(application, rendered)
+            observed = await engine.observe(cluster, application, rendered)
             whole = await hold_against(application, checkout.revision, observed)
         comparison = whole
     comparison = replace(comparison, shared=_shared(run.worker, application, comparison))
-    comparison = await engine.without_defaults(comparison)
+    comparison = await engine.without_defaults(cluster, comparison)
     comparison.teach(run.redactor)
     return comparison
 
@@ -97,8 +93,9 @@ def _completed(application: Application, comparison: Comparison, observed: Obser
 
 def _shared(worker: Worker, application: Application, comparison: Comparison) -> dict[ResourceKey, frozenset[str]]:
     """What other Applications have in their inventories as well."""
+    owned = worker.applications.inventories.of(application.server)
     claims = {
-        key: frozenset(other.name for other in worker.applications.owners(key) if other != application.id)
+        key: frozenset(other.name for other in owned.owners(key) if other != application.id)
         for key in comparison.manifests
     }
     return {key: names for key, names in claims.items() if names}

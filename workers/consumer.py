@@ -11,12 +11,13 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
 from trueup.clients.queue import EpochMissingError, Lease, Queue
 from trueup.domain.backoff import backoff_seconds
-from trueup.domain.errors import StalledError, SupersededError, TransientError
+from trueup.domain.errors import ClusterAwayError, ClusterBusyError, StalledError, SupersededError, TransientError
 from trueup.domain.job import Claim
 from trueup.settings import Settings
 from trueup.telemetry import JOB_SECONDS, JOBS_RUN, place_of
@@ -42,11 +43,13 @@ class Consumer:
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.jobs_running_max)
         self._runs: set[asyncio.Task[None]] = set()
+        self._is_draining = False
         #: When the loop last came round, by the monotonic clock: what a liveness probe asks.
         self.last_turn = time.monotonic()
 
     async def run(self, stop: asyncio.Event, *, drain: bool = False) -> None:
         """Claim and run until `stop`; with `drain`, also return once no job is left in Redis."""
+        self._is_draining = drain
         claiming = asyncio.create_task(self._claim_and_start(drain=drain))
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -142,6 +145,8 @@ class Consumer:
             log.warning("stalled", reason=str(error))
             await self._queue.settle(claim)
             return "stalled"
+        except (ClusterAwayError, ClusterBusyError) as error:
+            return await self._put_off(claim, error)
         except TransientError as error:
             log.warning("failed, will be tried again", reason=str(error), attempt=claim.attempt)
             delay = self._delay_seconds(claim, error)
@@ -155,6 +160,17 @@ class Consumer:
             return "broken"
         await self._queue.settle(claim)
         return "done"
+
+    async def _put_off(self, claim: Claim, error: ClusterAwayError | ClusterBusyError) -> str:
+        """Leave the slot to others and come back, without counting a try; whoever drains the queue does count it."""
+        delay = (error.retry_after_seconds or AWAY_SECONDS) * random.uniform(1.0, 1.5)  # noqa: S311 - spreads load
+        log.info("put off", reason=str(error), seconds=round(delay, 1))
+        if self._is_draining:
+            await self._queue.fail(claim, delay_seconds=delay, reason=str(error), of_outage=True)
+        else:
+            await self._queue.enqueue([replace(claim.job, delay_seconds=delay)])
+            await self._queue.settle(claim)
+        return "put off"
 
     async def _hand_back(self, claim: Claim) -> None:
         try:

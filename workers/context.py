@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trueup.clients.applications import ApplicationStore
+from trueup.clients.cluster import Cluster
 from trueup.clients.discovery import ApiResource
 from trueup.clients.incidents import IncidentStore
 from trueup.clients.queue import Lease, Queue
@@ -42,8 +43,17 @@ class Run:
     claim: Claim
     #: Asked before each write: a run that was paused past its lease has nothing to say any more.
     lease: Lease
+    #: The cluster that the application is delivered to, once it is reached.
+    reached: Cluster | None = None
     #: Knows every secret value that the run has met; nothing is said without it.
     redactor: Redactor = field(default_factory=Redactor)
+
+    @property
+    def destination(self) -> Cluster:
+        """The cluster that was reached. Never home by default: what is delivered elsewhere must not end up there."""
+        if self.reached is None:
+            raise RuntimeError("the destination was not reached yet")
+        return self.reached
 
     @property
     def is_last_attempt(self) -> bool:

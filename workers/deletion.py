@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import structlog
 
 from trueup.domain.application import RESOURCES_FINALIZER, Application
-from trueup.domain.errors import StalledError, TransientError
+from trueup.domain.errors import ClusterBusyError, InvalidSpecError, StalledError, TransientError
 from trueup.domain.job import Priority, application_job
 from trueup.domain.lenient import as_mapping
 from trueup.domain.object_options import object_options
@@ -39,7 +42,10 @@ async def delete(run: Run, application: Application) -> None:
         _refuse(application)
         if not ours:
             return
-        left = await _prune(run, application, ours[0].partition("/")[2])
+        async with _reached(run, application) as there:
+            left = await _prune(there, application, ours[0].partition("/")[2])
+    except ClusterBusyError:
+        raise
     except (StalledError, TransientError) as error:
         await record.write(run, application, _with_condition(application, str(error)))
         raise
@@ -50,6 +56,22 @@ async def delete(run: Run, application: Application) -> None:
     others = tuple(name for name in application.finalizers if name not in ours)
     await record.write(run, application, application.status, finalizers=others)
     log.info("let go", objects=len(application.inventory))
+
+
+@asynccontextmanager
+async def _reached(run: Run, application: Application) -> AsyncIterator[Run]:
+    """The run with its destination; what owns nothing there needs none."""
+    if not application.inventory:
+        yield run
+        return
+    try:
+        async with run.worker.engine.clusters.reached(application) as cluster:
+            yield replace(run, reached=cluster)
+    except InvalidSpecError as error:
+        raise StalledError(
+            f"{error} Until then it is not known what to delete; or remove the finalizer to let the Application go "
+            "and keep its objects"
+        ) from error
 
 
 def _with_condition(application: Application, text: str) -> dict[str, Any]:
@@ -77,9 +99,9 @@ def _refuse(application: Application) -> None:
 
 async def _prune(run: Run, application: Application, policy: str) -> list[ResourceKey]:
     """Delete what is tracked, kind by kind in reverse order; the keys of what is still there."""
-    cluster = run.worker.engine.cluster
-    if not application.is_home_cluster:
-        raise StalledError("only the home cluster is supported yet; remove the finalizer to let the Application go")
+    if not application.inventory:
+        return []
+    cluster = run.destination
     in_flight = run.worker.settings.objects_in_flight_max
     observed = await observe(
         cluster, (), application.inventory, namespace=application.namespace, objects_in_flight_max=in_flight

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from trueup.domain import status as shape
 from trueup.domain.application import Application, Operation
 from trueup.domain.autosync import SyncDecision, requested_by_policy
-from trueup.domain.errors import InvalidSpecError, TransientError, TrueupError
+from trueup.domain.errors import ClusterAwayError, InvalidSpecError, TransientError, TrueupError
 from trueup.domain.job import Token
 from trueup.domain.lenient import as_mapping, as_whole
 from trueup.domain.plan import Plan
@@ -61,19 +61,20 @@ def not_compared(
 ) -> dict[str, Any]:
     """The status where no comparison could be made, with a condition that says why.
 
-    What is merely away leaves the last verdict standing; what is wrong makes it Unknown. With the
+    What is merely away leaves the last verdict standing; what is wrong makes it Unknown, and so does a
+    cluster that is away: nobody tells of what happens there meanwhile. With the
     token of a run that is the last to try, an operation ends in error.
     """
     old = application.status
     kind = "InvalidSpecError" if isinstance(error, InvalidSpecError) else "ComparisonError"
     evaluated = shape.SPEC_CONDITIONS | shape.COMPARISON_CONDITIONS
     said = [Condition(kind, str(error))]
-    stays = isinstance(error, TransientError) and bool(old.get("sync"))
+    stays = isinstance(error, TransientError) and not isinstance(error, ClusterAwayError) and bool(old.get("sync"))
     if shape.was_true(application, application.revision) and not (stays and old["sync"].get("status") == "Synced"):
         said.append(shape.true_before(application.revision))
     new = {**old, "conditions": shape.conditions(old, said, evaluated=evaluated, now=now)}
     if not stays:
-        new["sync"] = shape.sync(application, status="Unknown", revision=application.revision)
+        new["sync"] = shape.sync(application, status="Unknown", revision=application.revision, is_compared=False)
         new.setdefault("health", shape.health(old, status="Unknown", now=now))
     operation = application.operation
     if operation is not None and token is not None:

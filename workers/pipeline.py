@@ -6,6 +6,7 @@ checkout → render → observe → compare → decide → sync → record → t
 from __future__ import annotations
 
 import contextlib
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import structlog
@@ -13,7 +14,14 @@ import structlog
 from trueup.domain import incident
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.autosync import Situation, SyncDecision, decide
-from trueup.domain.errors import StalledError, SupersededError, TransientError, TrueupError
+from trueup.domain.errors import (
+    ClusterAwayError,
+    ClusterBusyError,
+    StalledError,
+    SupersededError,
+    TransientError,
+    TrueupError,
+)
 from trueup.domain.job import EVERY_LIVE_OBJECT, Priority, application_job
 from trueup.domain.standing import may_be_looked_at_in_part
 from trueup.domain.status import Condition
@@ -61,19 +69,38 @@ async def _reconcile(run: Run) -> None:
     ended = outcome.taken_away(application, now=utc_now())
     if ended is not None:
         application = await record.write(run, application, ended, ends_operation=True)
-    try:
-        comparison = await compare(run, application)
-    except (TransientError, StalledError) as error:
-        final = run.is_last_attempt or isinstance(error, StalledError)
-        status = outcome.not_compared(application, error, now=utc_now(), token=run.claim.token if final else None)
-        await record.write(run, application, status, ends_operation=final)
-        raise
-    comparison, found, decision = await _decided(run, application, comparison)
-    log.info("compared", revision=comparison.revision, sync=comparison.sync_status, decision=decision.reason)
-    if decision.sync:
-        await _synced(run, application, comparison, found, decision)
-    else:
-        await _left(run, application, comparison, decision)
+    async with AsyncExitStack() as stack:
+        try:
+            run = await _reach(run, application, stack)
+            comparison = await compare(run, application)
+        except ClusterBusyError:
+            raise
+        except (TransientError, StalledError) as error:
+            await _not_compared(run, application, error)
+            raise
+        comparison, found, decision = await _decided(run, application, comparison)
+        log.info("compared", revision=comparison.revision, sync=comparison.sync_status, decision=decision.reason)
+        if decision.sync:
+            await _synced(run, application, comparison, found, decision)
+        else:
+            await _left(run, application, comparison, decision)
+
+
+async def _reach(run: Run, application: Application, stack: AsyncExitStack) -> Run:
+    """The run with the cluster that the application is delivered to, held for as long as the stack lasts."""
+    engine = run.worker.engine
+    for value in engine.secret_values_of(application):
+        run.redactor.add(value)
+    await engine.refuse(application)
+    return replace(run, reached=await stack.enter_async_context(engine.clusters.reached(application)))
+
+
+async def _not_compared(run: Run, application: Application, error: TransientError | StalledError) -> None:
+    """Say why, and end what was asked for where nobody will try it again."""
+    lasts = isinstance(error, TransientError) and (isinstance(error, ClusterAwayError) or not run.is_last_attempt)
+    token = None if lasts else run.claim.token
+    status = outcome.not_compared(application, error, now=utc_now(), token=token)
+    await record.write(run, application, status, ends_operation=not lasts)
 
 
 async def _decided(
@@ -85,7 +112,7 @@ async def _decided(
     """
     brings_news = application.operation is not None or comparison.revision != application.revision
     if not (brings_news and comparison.sync_status == "OutOfSync"):
-        comparison = await run.worker.engine.judged(comparison)
+        comparison = await run.worker.engine.judged(run.destination, comparison)
     now, found, war = utc_now(), None, None
     heals = application.automated is not None and application.automated.self_heal
     if heals and comparison.sync_status == "OutOfSync" and comparison.revision == application.revision:
@@ -102,7 +129,7 @@ async def _decided(
     )
     decision = decide(application, situation, now)
     if not decision.sync and brings_news:
-        comparison = await run.worker.engine.judged(comparison)
+        comparison = await run.worker.engine.judged(run.destination, comparison)
         decision = decide(application, replace(situation, status=comparison.sync_status), now)
     return comparison, found, decision
 
@@ -161,7 +188,8 @@ def _said_safely(error: TransientError | StalledError, run: Run) -> TransientErr
     """The error as the log and the queue may keep it."""
     sentence = run.redactor.text(str(error))
     if isinstance(error, TransientError):
-        return TransientError(sentence, retry_after_seconds=error.retry_after_seconds)
+        kind = next((each for each in (ClusterAwayError, ClusterBusyError) if isinstance(error, each)), TransientError)
+        return kind(sentence, retry_after_seconds=error.retry_after_seconds)
     return StalledError(sentence)
 
 

@@ -29,8 +29,8 @@ CONFLICTS_MAX = 5
 
 async def read(worker: Worker, application: ApplicationId) -> Application | None:
     """The Application as the API server has it now, None where it is gone."""
-    raw = await worker.engine.cluster.get(worker.application_resource, application.namespace, application.name)
-    return None if raw is None else parse_application(raw)
+    raw = await worker.engine.home.get(worker.application_resource, application.namespace, application.name)
+    return None if raw is None else worker.engine.placed(parse_application(raw))
 
 
 async def write(
@@ -69,13 +69,14 @@ async def not_reached(worker: Worker, applications: Sequence[Application], error
     """
 
     async def one(application: Application) -> None:
+        application = worker.engine.placed(application)
         status = outcome.not_compared(application, error, now=utc_now())
         changed = merge_patch(application.status, status)
         if not changed:
             return
         body = {"metadata": {"resourceVersion": application.resource_version}, "status": changed}
         with contextlib.suppress(ConflictError, NotFoundError):
-            await worker.engine.cluster.merge_patch(
+            await worker.engine.home.merge_patch(
                 worker.application_resource, application.id.namespace, application.id.name, body
             )
 
@@ -88,13 +89,13 @@ async def _patch(run: Run, application: Application, patch: dict[str, Any], meta
     for _ in range(CONFLICTS_MAX):
         body = {**patch, "metadata": {**metadata, "resourceVersion": current.resource_version}}
         try:
-            raw = await worker.engine.cluster.merge_patch(
+            raw = await worker.engine.home.merge_patch(
                 worker.application_resource, application.id.namespace, application.id.name, body
             )
         except ConflictError:
             current = await _still_ours(worker, application, run.claim.token)
         else:
-            return parse_application(raw)
+            return worker.engine.placed(parse_application(raw))
     raise TransientError(f"{application.id} changes faster than its status can be written")
 
 

@@ -153,7 +153,7 @@ async def _act(
             progress.live[action.key] = None
             result = replace(result, status="Pruned", message=message)
         elif manifest is not None:
-            cluster = run.worker.engine.cluster
+            cluster = run.destination
             resource = await apply.served(cluster, action.key, version, defined_here=_defines(comparison, action.key))
             body, how = await apply.apply(cluster, resource, manifest, action, live, lease=run.lease, dry_run=dry_run)
             progress.live[action.key] = body
@@ -169,7 +169,7 @@ async def _act(
 
 
 async def _prune(run: Run, application: Application, action: Action, live: Body, *, dry_run: bool) -> str:
-    cluster = run.worker.engine.cluster
+    cluster = run.destination
     resource = await cluster.resource(action.key.group, action.key.kind)
     propagation = apply.PROPAGATION[application.options.prune_propagation_policy]
     # Decided upon once and checked once more where it counts: only what carries our tracking id goes.
@@ -196,7 +196,7 @@ async def _create_namespace(run: Run, application: Application, comparison: Comp
     key = ResourceKey("", "Namespace", "", application.namespace)
     if not application.namespace or key in comparison.manifests:
         return
-    cluster = run.worker.engine.cluster
+    cluster = run.destination
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": application.namespace}}
     try:
         resource = await cluster.resource("", "Namespace")

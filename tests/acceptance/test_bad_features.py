@@ -68,8 +68,8 @@ IN_SPEC = {
         ("spec.ignoreDifferences", "remove it"),
         {"spec": {"ignoreDifferences": None}},
     ),
-    "cluster": InSpec(REMOTE, ("another cluster", "https://kubernetes.default.svc"), HOME),
-    "cluster-name": InSpec(NAMED, ("another cluster", "production"), HOME),
+    "cluster": InSpec(REMOTE, ("no cluster Secret has that server", "https://kubernetes.default.svc"), HOME),
+    "cluster-name": InSpec(NAMED, ("no cluster Secret has that name", "production"), HOME),
     "namespace-labels": InSpec(
         {"spec": {"syncPolicy": {"managedNamespaceMetadata": {"labels": {"a": "b"}}}}},
         ("managedNamespaceMetadata",),

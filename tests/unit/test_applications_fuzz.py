@@ -15,7 +15,6 @@ from trueup.clients.applications import ApplicationStore, parse_application, tri
 from trueup.clients.crds.application import Application as ApplicationModel
 from trueup.clients.crds.sentences import SENTENCES_MAX, type_sentences
 from trueup.clients.projects import project_refusals
-from trueup.domain.application import HOME_NAME, HOME_SERVER
 from trueup.domain.repository import check_revision
 
 SAMPLES = [
@@ -78,7 +77,7 @@ def assert_sound(raw: Any) -> None:
     assert not application.source.path.startswith("/")
     assert ".." not in application.source.path.split("/")
     check_revision(application.source.target_revision)
-    assert (application.server, application.cluster) in {(HOME_SERVER, ""), ("", HOME_NAME)}
+    assert bool(application.server) != bool(application.cluster)
     assert application.history_limit >= 0
     assert application.retry.duration_seconds > 0
     assert application.retry.duration_seconds_max > 0

@@ -15,10 +15,14 @@ from trueup.cli.difference import print_field, print_object
 from trueup.cli.home import home
 from trueup.clients.applications import parse_application
 from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_pool import ClusterPool
+from trueup.domain.cluster_secret import CLUSTER_SECRETS, parse_cluster_secret
+from trueup.domain.clusters import Clusters
 from trueup.domain.credentials import REPOSITORY_SECRETS, parse_secrets
 from trueup.domain.errors import StalledError
 from trueup.domain.redact import Redactor
 from trueup.domain.shown import shown_field
+from trueup.engine.bounds import cluster_bounds
 from trueup.engine.checkout import MirrorPool
 from trueup.engine.comparison import Comparison, hold_against
 from trueup.engine.engine import Engine
@@ -48,22 +52,33 @@ async def write_diff(
 ) -> bool:
     """Compare one Application and print what differs; whether anything does."""
     settings = settings or read_settings()
-    application = parse_application(raw)
     secrets = await cluster.list_all(
         await cluster.resource("", "Secret"), settings.namespace, label_selector=REPOSITORY_SECRETS
     )
     credentials, _ = parse_secrets(secrets.items)
+    clusters = await _clusters(cluster, settings.namespace)
+    application = clusters.placed(parse_application(raw))
     with tempfile.TemporaryDirectory(prefix="trueup-diff-") as folder:
-        async with MirrorPool(Path(folder), schemes=settings.schemes) as mirrors:
+        async with (
+            MirrorPool(Path(folder), schemes=settings.schemes) as mirrors,
+            ClusterPool(cluster, lambda: clusters, cluster_bounds=cluster_bounds(settings)) as pool,
+        ):
             cache = RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max)
             projects = await cluster.resource("argoproj.io", "AppProject")
             project_of = partial(cluster.get, projects, settings.namespace)
-            engine = Engine(settings, cluster, mirrors, cache, Verdicts(), lambda: credentials, project_of)
+            engine = Engine(settings, pool, mirrors, cache, Verdicts(), lambda: credentials, project_of)
             await engine.refuse(application)
-            checkout = await engine.checkout(application, revision=revision)
-            observed = await engine.observe(application, await engine.render(application, checkout))
-    comparison = await engine.judged(await hold_against(application, checkout.revision, observed))
+            async with pool.reached(application) as destination:
+                checkout = await engine.checkout(application, revision=revision)
+                observed = await engine.observe(destination, application, await engine.render(application, checkout))
+                comparison = await hold_against(application, checkout.revision, observed)
+                comparison = await engine.judged(destination, comparison)
     return show_comparison(comparison, console)
+
+
+async def _clusters(home: Cluster, namespace: str) -> Clusters:
+    found = await home.list_all(await home.resource("", "Secret"), namespace, label_selector=CLUSTER_SECRETS)
+    return Clusters(parse_cluster_secret(raw) for raw in found.items)
 
 
 def show_comparison(comparison: Comparison, console: Console) -> bool:

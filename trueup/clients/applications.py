@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from trueup.clients.crds.application import ApplicationSpec
@@ -14,6 +13,7 @@ from trueup.clients.crds.read_operation import read_operation
 from trueup.clients.crds.read_policy import Remarks, read_automated, read_options, read_retry
 from trueup.clients.crds.read_source import read_destination, read_source
 from trueup.clients.crds.sentences import bounded, type_sentences
+from trueup.clients.inventories import Inventories
 from trueup.domain.application import (
     REFRESH_ANNOTATION,
     SKIP_RECONCILE_ANNOTATION,
@@ -25,7 +25,6 @@ from trueup.domain.application import (
 from trueup.domain.followers import Followers
 from trueup.domain.lenient import as_list, as_mapping, as_text, as_texts, as_whole
 from trueup.domain.repository import normalize_url
-from trueup.domain.resource import ResourceKey
 from trueup.domain.status import HISTORY_ENTRIES_MAX
 
 DEFAULT_PROJECT = "default"
@@ -139,11 +138,8 @@ class ApplicationStore:
     def __init__(self) -> None:
         self._applications: dict[ApplicationId, Application] = {}
         self._followers: dict[str, Followers] = {}
-        self._inventories: dict[ApplicationId, frozenset[ResourceKey]] = {}
-        self._owners: dict[ResourceKey, tuple[ApplicationId, ...]] = {}
-        self._kinds: Counter[tuple[str, str]] = Counter()
-        #: Called with an application and the objects that its inventory has gained and lost.
-        self.on_inventory: Callable[[ApplicationId, frozenset[ResourceKey], frozenset[ResourceKey]], None] | None = None
+        #: What they own, cluster by cluster.
+        self.inventories = Inventories()
 
     def observe(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         """The informer's callback: `old` is None for an object that appears, `new` for one that goes."""
@@ -156,11 +152,9 @@ class ApplicationStore:
             url = _followed_url(application)
             if url:
                 self._followers.setdefault(url, Followers()).put(application)
-            self._index(
-                application.id, frozenset(application.inventory) if application.is_home_cluster else frozenset()
-            )
+            self.inventories.put(application.id, application.inventory_server, frozenset(application.inventory))
         elif old is not None:
-            self._index(_id_of(old), frozenset())
+            self.inventories.put(_id_of(old), "", frozenset())
 
     def get(self, application: ApplicationId) -> Application | None:
         return self._applications.get(application)
@@ -178,41 +172,6 @@ class ApplicationStore:
     def repositories(self) -> tuple[str, ...]:
         """The normalised URL of every repository that somebody follows."""
         return tuple(self._followers)
-
-    def owners(self, key: ResourceKey) -> tuple[ApplicationId, ...]:
-        """Those with this object of the home cluster in their inventory, in no particular order: O(1)."""
-        return self._owners.get(key, ())
-
-    def kinds(self) -> Collection[tuple[str, str]]:
-        """(group, kind) of every object of the home cluster in anybody's inventory."""
-        return self._kinds.keys()
-
-    def owners_of_kind(self, group: str, kind: str) -> frozenset[ApplicationId]:
-        """Those with any object of this kind of the home cluster in their inventory: O(all inventories)."""
-        of_kind = (owners for key, owners in self._owners.items() if (key.group, key.kind) == (group, kind))
-        return frozenset(owner for owners in of_kind for owner in owners)
-
-    def _index(self, identity: ApplicationId, inventory: frozenset[ResourceKey]) -> None:
-        before = self._inventories.pop(identity, frozenset())
-        if inventory:
-            self._inventories[identity] = inventory
-        gained, lost = inventory - before, before - inventory
-        for key in lost:
-            left = tuple(owner for owner in self._owners.pop(key) if owner != identity)
-            if left:
-                self._owners[key] = left
-            self._count(key, -1)
-        for key in gained:
-            self._owners[key] = (*self._owners.get(key, ()), identity)
-            self._count(key, 1)
-        if self.on_inventory is not None and (gained or lost):
-            self.on_inventory(identity, gained, lost)
-
-    def _count(self, key: ResourceKey, by: int) -> None:
-        kind = (key.group, key.kind)
-        self._kinds[kind] += by
-        if not self._kinds[kind]:
-            del self._kinds[kind]
 
     def _remove(self, identity: ApplicationId) -> None:
         application = self._applications.pop(identity, None)

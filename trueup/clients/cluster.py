@@ -16,12 +16,21 @@ from urllib.parse import quote
 
 import orjson
 
-from trueup.clients.api_errors import Asked, ExpiredError, NotFoundError, NotServedError, RejectedError, ServerError
+from trueup.clients.api_errors import (
+    ApiError,
+    Asked,
+    ExpiredError,
+    NotFoundError,
+    NotServedError,
+    RejectedError,
+    ServerError,
+    UnauthorizedError,
+)
 from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.credentials import CredentialsSource, home_source
 from trueup.clients.discovery import ApiResource, Discovery
 from trueup.clients.transport import Request, Transport
-from trueup.domain.errors import StalledError
+from trueup.domain.errors import ClusterAwayError, StalledError
 from trueup.domain.resource import Body
 
 FIELD_MANAGER = "trueup"
@@ -48,8 +57,15 @@ class ListPage:
 class Cluster:
     """A client of one API server, to be used as an async context manager."""
 
-    def __init__(self, source: CredentialsSource | None = None, *, bounds: ClusterBounds | None = None) -> None:
-        """`source` is the home cluster's where none is given; StalledError where there is no home cluster."""
+    def __init__(
+        self, source: CredentialsSource | None = None, *, bounds: ClusterBounds | None = None, name: str = ""
+    ) -> None:
+        """`source` is the home cluster's where none is given; StalledError where there is no home cluster.
+
+        A cluster with a `name` is not home: it is named in what its requests raise, and one that gives no
+        answer or lets us in no more is a ClusterAwayError.
+        """
+        self.name = name
         self.bounds = bounds or ClusterBounds()
         self.transport = Transport(source or home_source(), self.bounds.transport)
         #: Held by an informer while it lists.
@@ -297,8 +313,11 @@ class Cluster:
         """The JSON object that a request is answered with."""
         try:
             raw = await self.transport.send(request)
-        except NotServedError:
-            self.forget_kinds()
+        except ApiError as error:
+            if isinstance(error, NotServedError):
+                self.forget_kinds()
+            if self.name and (error.status == 0 or isinstance(error, UnauthorizedError)):
+                raise ClusterAwayError(f"cluster {self.name} is away: {error}") from error
             raise
         try:
             answer = orjson.loads(raw)

@@ -112,7 +112,8 @@ class Application:
     resource_version: str
     project: str
     source: Source
-    #: Server URL as written, or "" where the destination is given by name.
+    #: Server URL without a slash at its end; where the destination is given by name, "" until
+    #: `trueup.domain.clusters` has found it.
     server: str
     #: Cluster name as written, or "".
     cluster: str
@@ -145,7 +146,15 @@ class Application:
 
     @property
     def inventory(self) -> tuple[ResourceKey, ...]:
-        """What the application owns: `status.resources`. An entry without a kind or a name is none."""
+        """What the application owns where it is delivered to: `status.resources`, unless those are another cluster's.
+
+        An entry without a kind or a name is none.
+        """
+        return () if self.has_moved else self.recorded_inventory
+
+    @property
+    def recorded_inventory(self) -> tuple[ResourceKey, ...]:
+        """What it owns on the cluster that it was last compared with."""
         keys = (
             ResourceKey(*(as_text(as_mapping(entry).get(part)) for part in ("group", "kind", "namespace", "name")))
             for entry in as_list(self.status.get("resources"))
@@ -159,5 +168,45 @@ class Application:
         return tuple(sentence for sentence in self.refusals if sentence not in of_operation)
 
     @property
+    def compared_destination(self) -> Mapping[str, Any]:
+        """The destination that the last comparison was made with, and its server where that was given by name."""
+        compared_to = as_mapping(as_mapping(self.status.get("sync")).get("comparedTo"))
+        return as_mapping(compared_to.get("destination"))
+
+    @property
+    def inventory_server(self) -> str:
+        """The server of the cluster that `status.resources` speaks of; empty where that is not known."""
+        return _server_of(self.compared_destination) or self._server
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the last comparison was made with another cluster than the destination's."""
+        compared = self.compared_destination
+        before, now = _server_of(compared), self._server
+        if not compared or (before and now):
+            return bool(compared) and before != now
+        return as_text(compared.get("name")) != self.cluster
+
+    @property
+    def is_compared_here(self) -> bool:
+        """Whether the last comparison was made with this very destination."""
+        destination, compared = (
+            as_mapping(as_mapping(self.raw.get("spec")).get("destination")),
+            self.compared_destination,
+        )
+        if not destination.get("server"):
+            compared = {name: value for name, value in compared.items() if name != "server"}
+        return compared == destination and not self.has_moved
+
+    @property
     def is_home_cluster(self) -> bool:
-        return self.server == HOME_SERVER or self.cluster == HOME_NAME
+        return self._server == HOME_SERVER
+
+    @property
+    def _server(self) -> str:
+        return self.server or (HOME_SERVER if self.cluster == HOME_NAME else "")
+
+
+def _server_of(destination: Mapping[str, Any]) -> str:
+    server = as_text(destination.get("server")).rstrip("/")
+    return server or (HOME_SERVER if destination.get("name") == HOME_NAME else "")

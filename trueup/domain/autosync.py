@@ -129,12 +129,9 @@ def _pause(app: Application, state: Mapping[str, Any], found: Situation, now: da
 
 
 def _asks_for_the_same(app: Application, state: Mapping[str, Any], revision: str) -> bool:
-    spec, compared_to = (
-        as_mapping(app.raw.get("spec")),
-        as_mapping(as_mapping(app.status.get("sync")).get("comparedTo")),
-    )
+    spec = as_mapping(app.raw.get("spec"))
     token, tried = token_of(app.status, app.uid), as_mapping(state.get("operation"))
-    if token is None or not _is_of(state, revision, spec) or compared_to.get("destination") != spec.get("destination"):
+    if token is None or not _is_of(state, revision, spec) or not app.is_compared_here:
         return False
     if app.operation is not None:
         asked: Mapping[str, Any] = app.operation.raw
@@ -153,9 +150,9 @@ def _said(app: Application) -> str:
 
 
 def _already_tried(app: Application, state: Mapping[str, Any], revision: str) -> bool:
-    """Whether the last sync, however it ended, was to this revision of this source, and of all of it."""
+    """Whether the last sync, however it ended, was to this revision of this source, all of it, on this cluster."""
     asked = (state.get("operation") or {}).get("sync") or {}
-    if asked.get("dryRun") or asked.get("resources"):
+    if asked.get("dryRun") or asked.get("resources") or app.has_moved:
         return False
     return _is_of(state, revision, as_mapping(app.raw.get("spec")))
 

@@ -25,6 +25,17 @@ class TransientError(TrueupError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class ClusterBusyError(TransientError):
+    """A cluster has its share of this worker for now. Nobody is at fault, and nothing is to be said of it."""
+
+
+class ClusterAwayError(TransientError):
+    """A cluster other than home gives no answer, or lets us in no more: what is there is not known.
+
+    It lasts as long as it lasts, so no try is counted.
+    """
+
+
 class StalledError(TrueupError):
     """Time will not mend it: it waits for changed input or for a person's request."""
 

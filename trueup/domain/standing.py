@@ -27,7 +27,7 @@ def is_uncertain(app: Application) -> bool:
         or bool(_conditions(app) & {"ComparisonError"})
         or is_unknown(app)
         or compared_to.get("source") != shown_source(as_mapping(spec.get("source")))
-        or compared_to.get("destination") != spec.get("destination")
+        or not app.is_compared_here
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from trueup.domain.application import Application, SyncStatus
+from trueup.domain.application import HOME_NAME, Application, SyncStatus
 from trueup.domain.job import Token
 from trueup.domain.lenient import as_list, as_mapping, as_text, as_whole
 from trueup.domain.repository import redact_url, split_url
@@ -105,10 +105,20 @@ def shown_source(source: Mapping[str, Any]) -> dict[str, Any]:
     return {**source, "repoURL": redact_url(url)} if has_credentials else dict(source)
 
 
-def sync(application: Application, *, status: SyncStatus, revision: str) -> dict[str, Any]:
-    """`status.sync`: the outcome of comparing with `revision`, empty where none is known."""
+def sync(application: Application, *, status: SyncStatus, revision: str, is_compared: bool = True) -> dict[str, Any]:
+    """`status.sync`: the outcome of comparing with `revision`, empty where none is known.
+
+    A destination by name gets the server it stood for: a name may stand for another one tomorrow, and
+    the inventory beside it does not. So where nothing was compared, and there is an inventory, what was
+    compared before stays.
+    """
     spec = as_mapping(application.raw.get("spec"))
-    compared_to: dict[str, Any] = {"destination": dict(as_mapping(spec.get("destination")))}
+    destination = dict(as_mapping(spec.get("destination")))
+    if application.cluster not in ("", HOME_NAME) and application.server:
+        destination["server"] = application.server
+    if not is_compared and application.recorded_inventory and application.compared_destination:
+        destination = dict(application.compared_destination)
+    compared_to: dict[str, Any] = {"destination": destination}
     source = as_mapping(spec.get("source"))
     if source.get("repoURL"):
         compared_to["source"] = shown_source(source)
@@ -127,7 +137,7 @@ def was_true(application: Application, revision: str) -> bool:
     compared_to, source = as_mapping(last.get("comparedTo")), shown_source(as_mapping(spec.get("source")))
     if compared_to.get("source", source) != source:
         return False
-    if compared_to.get("destination", spec.get("destination")) != spec.get("destination"):
+    if "destination" in compared_to and not application.is_compared_here:
         return False
     return last.get("status") == "Synced" or true_before(revision).message in {
         as_text(as_mapping(entry).get("message")) for entry in as_list(status.get("conditions"))

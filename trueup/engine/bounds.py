@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trueup.clients.cluster_bounds import ClusterBounds, InformerBounds
+from trueup.clients.cluster_pool import PoolBounds
 from trueup.clients.git import GitBounds
 from trueup.clients.read_sets import ReadSetBounds
 from trueup.clients.transport import TransportBounds
@@ -21,6 +22,18 @@ def cluster_bounds(settings: Settings) -> ClusterBounds:
             silence_seconds_max=settings.watch_silence_seconds_max,
             retry_seconds_max=settings.watch_retry_seconds_max,
         ),
+    )
+
+
+def pool_bounds(settings: Settings) -> PoolBounds:
+    """Towards any one cluster but home, which never gets every slot of a worker that has more than one."""
+    return PoolBounds(
+        runs_max=min(settings.cluster_runs_max, max(1, settings.jobs_running_max - 1)),
+        wait_seconds_max=settings.cluster_wait_seconds_max,
+        probe_seconds_max=settings.cluster_probe_seconds_max,
+        pause_seconds_min=settings.cluster_pause_seconds_min,
+        pause_seconds_max=settings.cluster_pause_seconds_max,
+        open_max=settings.clusters_open_max,
     )
 
 

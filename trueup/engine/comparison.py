@@ -40,6 +40,8 @@ class Comparison:
     carried_images: tuple[str, ...] = ()
     #: Desired objects that other Applications have in their inventories too, and which.
     shared: Mapping[ResourceKey, frozenset[str]] = field(default_factory=dict)
+    #: The cluster that was read, by its server; empty is home.
+    server: str = ""
 
     @property
     def looked_at(self) -> frozenset[ResourceKey] | None:
@@ -184,5 +186,12 @@ async def hold_against(application: Application, revision: str, observed: Observ
         if number % OBJECTS_BETWEEN_PAUSES == 0:
             await asyncio.sleep(0)
     return Comparison(
-        application.id.name, application.namespace, revision, manifests, observed.live, observed.unreadable, diffs
+        application.id.name,
+        application.namespace,
+        revision,
+        manifests,
+        observed.live,
+        observed.unreadable,
+        diffs,
+        server=application.server,
     )

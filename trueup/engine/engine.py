@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trueup.clients.cluster import Cluster
+from trueup.clients.cluster_pool import ClusterPool
 from trueup.clients.projects import project_refusals
 from trueup.domain.application import Application
 from trueup.domain.credentials import RepositoryCredentials, select
@@ -28,8 +29,8 @@ class Engine:
     """What the steps need at hand. Holds no state of an application."""
 
     settings: Settings
-    #: The home cluster: where Applications live and, for now, where they are delivered.
-    cluster: Cluster
+    #: Where Applications are delivered; the home cluster among them is where they live.
+    clusters: ClusterPool
     mirrors: MirrorPool
     renders: RenderCache
     verdicts: Verdicts
@@ -38,9 +39,24 @@ class Engine:
     #: The AppProject of this name, None where there is none.
     projects: Callable[[str], Awaitable[Mapping[str, Any] | None]]
 
+    @property
+    def home(self) -> Cluster:
+        """Where Applications, their records and their Secrets live."""
+        return self.clusters.home
+
+    def placed(self, application: Application) -> Application:
+        """The Application with its destination's server known, as far as it can be."""
+        return self.clusters.clusters().placed(application)
+
     def credentials_of(self, application: Application) -> RepositoryCredentials | None:
         """What opens the Application's repository; None where nothing is configured for it."""
         return select(application.source.repo_url, self.credentials(), project=application.project)
+
+    def secret_values_of(self, application: Application) -> tuple[str, ...]:
+        """Every text that must not appear in what is said of the Application; objects' own come on top."""
+        credentials = self.credentials_of(application)
+        cluster = self.clusters.clusters().of_server(application.server)
+        return (*(credentials.secret_values if credentials else ()), *(cluster.login.secret_values if cluster else ()))
 
     async def refuse(self, application: Application) -> None:
         """Raise InvalidSpecError, naming every reason, for what must not be reconciled."""
@@ -79,11 +95,16 @@ class Engine:
         return rendered
 
     async def observe(
-        self, application: Application, rendered: Rendered, *, only: Collection[ResourceKey] | None = None
+        self,
+        cluster: Cluster,
+        application: Application,
+        rendered: Rendered,
+        *,
+        only: Collection[ResourceKey] | None = None,
     ) -> Observed:
-        """What the cluster has of them, and of what the application owned before; with `only` of no more than these."""
+        """What the cluster has of them, and of what the application owned there; with `only` of no more than these."""
         return await observe(
-            self.cluster,
+            cluster,
             rendered.objects,
             application.inventory,
             namespace=application.namespace,
@@ -91,11 +112,11 @@ class Engine:
             only=only,
         )
 
-    async def without_defaults(self, comparison: Comparison) -> Comparison:
+    async def without_defaults(self, cluster: Cluster, comparison: Comparison) -> Comparison:
         """The comparison where what Git may have dropped from a whole value is told from what was filled in."""
         in_flight_max = self.settings.objects_in_flight_max
-        return await self.verdicts.judged(self.cluster, comparison, presumed_only=True, in_flight_max=in_flight_max)
+        return await self.verdicts.judged(cluster, comparison, presumed_only=True, in_flight_max=in_flight_max)
 
-    async def judged(self, comparison: Comparison) -> Comparison:
+    async def judged(self, cluster: Cluster, comparison: Comparison) -> Comparison:
         """The comparison without what is only the API server's own rewriting of the manifests."""
-        return await self.verdicts.judged(self.cluster, comparison, in_flight_max=self.settings.objects_in_flight_max)
+        return await self.verdicts.judged(cluster, comparison, in_flight_max=self.settings.objects_in_flight_max)

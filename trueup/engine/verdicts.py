@@ -20,7 +20,8 @@ from trueup.domain.resource import Body, Manifest
 from trueup.engine.comparison import Comparison
 from trueup.engine.concurrency import each
 
-Question = tuple[str, str, str]
+#: Of which cluster, which version of which object, against what.
+Question = tuple[str, str, str, str]
 
 
 class Verdicts:
@@ -30,12 +31,12 @@ class Verdicts:
         self._max = verdicts_max
         self._known: OrderedDict[Question, ObjectDiff] = OrderedDict()
 
-    def get(self, manifest: Manifest, live: Body) -> ObjectDiff | None:
-        """The verdict on exactly this manifest and this version of the live object."""
-        return self._known.get(_question(manifest, live))
+    def get(self, server: str, manifest: Manifest, live: Body) -> ObjectDiff | None:
+        """The verdict on exactly this manifest and this version of the live object of that cluster."""
+        return self._known.get(_question(server, manifest, live))
 
-    def put(self, manifest: Manifest, live: Body, diff: ObjectDiff) -> None:
-        question = _question(manifest, live)
+    def put(self, server: str, manifest: Manifest, live: Body, diff: ObjectDiff) -> None:
+        question = _question(server, manifest, live)
         self._known[question] = diff
         self._known.move_to_end(question)
         while len(self._known) > self._max:
@@ -46,7 +47,7 @@ class Verdicts:
         for key, diff in comparison.diffs.items():
             live = comparison.live.get(key)
             if live is not None:
-                self.put(comparison.manifests[key], live, diff)
+                self.put(comparison.server, comparison.manifests[key], live, diff)
 
     async def judged(
         self, cluster: Cluster, comparison: Comparison, *, presumed_only: bool = False, in_flight_max: int
@@ -63,10 +64,10 @@ class Verdicts:
             manifest, live = comparison.manifests[diff.key], comparison.live[diff.key]
             if live is None:
                 return
-            known = self.get(manifest, live)
+            known = self.get(comparison.server, manifest, live)
             if known is None:
                 known = await _asked(cluster, manifest, diff, comparison)
-                self.put(manifest, live, known)
+                self.put(comparison.server, manifest, live, known)
             diffs[diff.key] = known
 
         doubtful = [
@@ -91,6 +92,6 @@ async def _asked(cluster: Cluster, manifest: Manifest, diff: ObjectDiff, compari
     return settle_with(diff, applied)
 
 
-def _question(manifest: Manifest, live: Body) -> Question:
+def _question(server: str, manifest: Manifest, live: Body) -> Question:
     metadata = live.get("metadata") or {}
-    return str(metadata.get("uid")), str(metadata.get("resourceVersion")), desired_hash(manifest)
+    return server, str(metadata.get("uid")), str(metadata.get("resourceVersion")), desired_hash(manifest)

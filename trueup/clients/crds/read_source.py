@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trueup.clients.crds.sentences import printable, quoted
-from trueup.domain.application import HOME_NAME, HOME_SERVER, Directory, Source
+from trueup.domain.application import HOME_SERVER, Directory, Source
 from trueup.domain.errors import InvalidSpecError
 from trueup.domain.lenient import as_list, as_mapping, as_text
 from trueup.domain.repository import check_revision, check_url, split_url
@@ -130,7 +130,10 @@ def revision_sentences(revision: object, field: str) -> list[str]:
 
 
 def read_destination(spec: Mapping[str, Any]) -> tuple[str, str, str, list[str]]:
-    """Server, cluster name and namespace of `spec.destination`, and what is wrong with them."""
+    """Server, cluster name and namespace of `spec.destination`, and what is wrong with them.
+
+    Whether there is such a cluster is for the cluster Secrets to say, see `trueup.domain.clusters`.
+    """
     destination = as_mapping(spec.get("destination"))
     server = as_text(destination.get("server")).rstrip("/")
     cluster, namespace = as_text(destination.get("name")), as_text(destination.get("namespace"))
@@ -139,12 +142,6 @@ def read_destination(spec: Mapping[str, Any]) -> tuple[str, str, str, list[str]]
         sentences.append("spec.destination has both server and name; keep one of them.")
     elif isinstance(spec.get("destination"), Mapping) and not server and not cluster:
         sentences.append(f"spec.destination has neither server nor name; set server: {HOME_SERVER}.")
-    elif (server and server != HOME_SERVER) or (cluster and cluster != HOME_NAME):
-        named = quoted(cluster) if cluster else "the server given"
-        sentences.append(
-            f"spec.destination points at another cluster ({named}), which {_NOT_YET}; run Trueup in that cluster "
-            f"and use server: {HOME_SERVER}."
-        )
     if namespace and not _DNS_LABEL.fullmatch(namespace):
         sentences.append(
             f"spec.destination.namespace {quoted(namespace)} is not a namespace's name; use at most 63 lower-case "
