@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from tests.support.fixtures import in_own_task
 from tests.support.sandbox import SandboxFacts, read_facts
+from tests.support.second_cluster import SecondCluster
 from trueup.clients.cluster import Cluster
 from trueup.clients.credentials import KubeconfigSource
 from trueup.sandbox.sandbox import running
@@ -36,6 +37,16 @@ async def cluster(sandbox: SandboxFacts) -> AsyncIterator[Cluster]:
     """A client of the sandbox's API server, as the user `trueup`."""
     async with Cluster(KubeconfigSource(str(sandbox.kubeconfig))) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def second(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SecondCluster]:
+    """Another control plane than the sandbox's, for the tests that need two."""
+    directory = tmp_path_factory.mktemp("second")
+    async with in_own_task(running(directory, progress=lambda _: None)):
+        facts = read_facts(directory)
+        async with Cluster(KubeconfigSource(str(facts.kubeconfig))) as client:
+            yield SecondCluster(facts, client)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -59,7 +59,9 @@ class Clusters:
             return None
         if application.cluster and not secret.fault:
             # Two ways to one server would be two bulkheads, and two ideas of who may go there.
-            secret = _the_only(self._by_server.get(secret.server, ()), f"the cluster of {what}", "server")
+            secret = _the_only(
+                self._by_server.get(secret.server, ()), f"spec.destination points at the cluster of {what}", "server"
+            )
         if secret.fault:
             raise InvalidSpecError(
                 f"spec.destination points at the cluster of {what}, and Secret {secret.secret} cannot be used: "
