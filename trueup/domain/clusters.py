@@ -44,33 +44,25 @@ class Clusters:
 
         Raises InvalidSpecError where no Secret leads there, or more than one, or one that cannot be used.
         """
-        if application.cluster == HOME_NAME:
+        if (application.server or application.cluster) in (HOME_SERVER, HOME_NAME):
             return None
+        named = _quoted(application.cluster or redact_url(application.server))
+        subject = f"spec.destination points at the cluster {named}"
         if application.cluster:
-            found = self._by_name.get(application.cluster, ())
-            what, key = f"name {_quoted(application.cluster)}", "name"
+            secret = _the_only(self._by_name.get(application.cluster, ()), subject, "name")
         else:
-            if application.server == HOME_SERVER:
-                return None
-            found = self._by_server.get(application.server, ())
-            what, key = f"server {_quoted(redact_url(application.server))}", "server"
-        secret = _the_only(found, f"spec.destination points at the cluster of {what}", key)
+            secret = _the_only(self._by_server.get(application.server, ()), subject, "server")
         if secret.is_home:
             return None
-        if application.cluster and not secret.fault:
+        if not secret.fault:
             # Two ways to one server would be two bulkheads, and two ideas of who may go there.
-            secret = _the_only(
-                self._by_server.get(secret.server, ()), f"spec.destination points at the cluster of {what}", "server"
-            )
+            secret = _the_only(self._by_server.get(secret.server, ()), subject, "server")
         if secret.fault:
-            raise InvalidSpecError(
-                f"spec.destination points at the cluster of {what}, and Secret {secret.secret} cannot be used: "
-                f"{secret.fault}."
-            )
+            raise InvalidSpecError(f"{subject}, and Secret {secret.secret} cannot be used: {secret.fault}.")
         if secret.project not in ("", application.project):
             raise InvalidSpecError(
-                f"spec.destination points at the cluster of {what}, which Secret {secret.secret} keeps for the "
-                f"Applications of one other project; deliver to another cluster, or change the Secret's project."
+                f"{subject}, which Secret {secret.secret} keeps for the Applications of another project; deliver to "
+                f"another cluster, or change the project of either."
             )
         return secret
 
