@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from trueup.clients.queue import Queue
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
 from trueup.clients.sns import SnsBounds, SnsReader
+from trueup.domain.application import HOME_SERVER
 from trueup.domain.errors import StalledError
 from trueup.domain.webhook_secret import WEBHOOK_PATH
 from trueup.engine.bounds import cluster_bounds
@@ -54,6 +55,7 @@ class Parts:
 
     dispatcher: Dispatcher
     snapshots: Snapshots
+    watcher: Watcher
     watchers: Watchers
     sweep: Sweep
     progress: Progress
@@ -71,7 +73,8 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
         bounds=DispatchBounds(dirty_keys_max=settings.dirty_keys_max),
     )
     book = ClusterBook()
-    watchers = _watchers(settings, cluster, applications, book, dispatcher)
+    watcher_of = _watcher_of(settings, applications, dispatcher)
+    watchers = Watchers(applications, book, watcher_of, bounds=cluster_bounds(settings))
 
     def observe_cluster(old: Raw | None, new: Raw | None) -> None:
         book.observe(old, new)
@@ -124,24 +127,25 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
     for application in (public, ops):
         add_probes(application, healthy=progress.standstills, ready=progress.obstacles)
     add_metrics(ops)
-    return Parts(dispatcher, snapshots, watchers, sweep, progress, public, ops)
+    return Parts(dispatcher, snapshots, watcher_of(cluster, HOME_SERVER), watchers, sweep, progress, public, ops)
 
 
-def _watchers(
-    settings: Settings, home: Cluster, applications: ApplicationStore, book: ClusterBook, dispatcher: Dispatcher
-) -> Watchers:
+def _watcher_of(
+    settings: Settings, applications: ApplicationStore, dispatcher: Dispatcher
+) -> Callable[[Cluster, str], Watcher]:
+    """What makes the watcher of a cluster and its server's URL."""
     bounds = WatcherBounds(
         retry_seconds_max=settings.watch_retry_seconds_max,
         recent_seconds=settings.watch_recent_seconds,
         first_lists_seconds_max=settings.watch_first_lists_seconds_max,
     )
 
-    def watcher(cluster: Cluster, server: str) -> Watcher:
+    def make(cluster: Cluster, server: str) -> Watcher:
         return Watcher(
             cluster, applications, dispatcher.mark, server=server, namespace=settings.namespace, bounds=bounds
         )
 
-    return Watchers(home, applications, book, watcher, bounds=cluster_bounds(settings))
+    return make
 
 
 async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event, sns: SnsReader | None = None) -> None:
@@ -180,6 +184,7 @@ async def _work(parts: Parts) -> None:
         await parts.snapshots.loaded()
         group.create_task(parts.dispatcher.run())
         group.create_task(parts.sweep.run())
+        group.create_task(parts.watcher.run())
         group.create_task(parts.watchers.run())
 
 

@@ -1,4 +1,4 @@
-"""A watcher for each cluster with an inventory, with connections of its own: one that is away holds up no other."""
+"""A watcher for each other cluster with an inventory, apart from the rest: one that is away holds up no other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.cluster_pool import access_of
-from trueup.domain.application import HOME_SERVER
 from trueup.domain.cluster_secret import ClusterSecret
 from trueup.domain.clusters import Clusters
 from trueup.domain.errors import TrueupError
@@ -22,19 +21,17 @@ RETRY_SECONDS = 10.0
 
 
 class Watchers:
-    """The watches of every cluster. Home is always watched; another while it has an inventory and a good Secret."""
+    """The watches of every cluster but home, each while it has an inventory and a good Secret."""
 
     def __init__(
         self,
-        home: Cluster,
         applications: ApplicationStore,
         clusters: Callable[[], Clusters],
         make: Callable[[Cluster, str], Watcher],
         *,
         bounds: ClusterBounds,
     ) -> None:
-        """`make` gives the watcher of a cluster and its server's URL; `bounds` are those of every cluster but home."""
-        self._home = home
+        """`make` gives the watcher of a cluster and its server's URL; `bounds` are each cluster's."""
         self._applications = applications
         self._clusters = clusters
         self._make = make
@@ -51,7 +48,6 @@ class Watchers:
         """Watch until cancelled."""
         following: dict[ClusterSecret, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._make(self._home, HOME_SERVER).run())
             while True:
                 self._changed.clear()
                 wanted = self._wanted()
