@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.support.bad_input import fresh, healed, owned, told
 from tests.support.drift import HEALING
-from tests.support.product import STEP_SECONDS, Installation, conditions, config_map, is_synced, sync_status
+from tests.support.product import AUTOMATED, STEP_SECONDS, Installation, conditions, config_map, is_synced, sync_status
 from tests.support.second_cluster import (
     CREATE_NAMESPACE,
     SecondCluster,
@@ -134,15 +134,18 @@ async def test_an_application_that_moves_leaves_its_objects_and_prunes_nothing_b
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": two, "annotations": tracking}}
     await second.cluster.create(resource, running.delivered_to, body)
 
-    revision = await repository.push({"app/two.yaml": None})
-    await running.patch(name, {"spec": {"destination": {**called(east, running), "server": None}, "syncPolicy": THERE}})
+    revision = await repository.push({"app/one.yaml": config_map(one, tide="high"), "app/two.yaml": None})
+    assert await running.webhook(repository.url) == 202
+    await running.until(name, lambda raw: _synced_to(raw) == revision, "synced to the next commit, without pruning")
+    # No commit comes with the move, and nothing heals: it is delivered because it was not yet.
+    moved = {"destination": {**called(east, running), "server": None}, "syncPolicy": AUTOMATED}
+    await running.patch(name, {"spec": moved})
     raw = await healed(running, name, revision)
     assert owned(raw) == {one}
     assert await second.live(running, "ConfigMap", two) is not None
     for left in (one, two):
         assert await running.live("ConfigMap", left) is not None
 
-    # The same revision is delivered to where it was not yet.
     await running.patch(name, {"spec": {"destination": {"server": HOME_SERVER, "name": None}}})
     raw = await running.until(name, lambda raw: is_synced(revision)(raw) and _is_home(raw), "back at home")
     assert owned(raw) == {one}
@@ -215,6 +218,11 @@ async def _is_gone(trueup: Installation, name: str) -> bool:
 def _heals(raw: Any) -> int:
     state = (raw.get("status") or {}).get("operationState") or {}
     return int((state.get("operation") or {}).get("sync", {}).get("autoHealAttemptsCount") or 0)
+
+
+def _synced_to(raw: Any) -> Any:
+    state = raw["status"].get("operationState") or {}
+    return state.get("phase") == "Succeeded" and state["syncResult"]["revision"]
 
 
 def _is_home(raw: Any) -> bool:
