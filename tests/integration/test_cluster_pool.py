@@ -108,8 +108,9 @@ async def test_nobody_asks_a_cluster_that_gave_no_answer_until_one_finds_it_back
             with pytest.raises(ClusterAwayError) as first:
                 await _reach(pool, proxy.url)
             assert first.value.retry_after_seconds is not None
-            with pytest.raises(ClusterAwayError, match="cluster far is away"):
+            with pytest.raises(ClusterAwayError) as second:
                 await _reach(pool, proxy.url)
+            assert str(second.value) == str(first.value)
             assert hung.used == 1
             async with pool.reached(to(HOME_SERVER)) as home:
                 assert await home.version()
@@ -124,7 +125,7 @@ async def test_nobody_asks_a_cluster_that_gave_no_answer_until_one_finds_it_back
             hung = proxy.black_hole(_anything)
             probing = asyncio.create_task(_reach(pool, proxy.url))
             await wait_until(lambda: hung.used, 10, "one asks")
-            with pytest.raises(ClusterAwayError, match="is asked again soon"):
+            with pytest.raises(ClusterAwayError, match="cluster far is away"):
                 await _reach(pool, proxy.url)
             assert hung.used == 1
             assert back == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trueup.domain.circuit import Circuit
@@ -26,6 +26,7 @@ def test_pauses_double_up_to_the_longest_and_an_answer_ends_them() -> None:
     assert circuit.answered() == Circuit()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.booleans()), max_size=50))
 def test_a_pause_is_bounded_and_what_fails_within_one_changes_nothing(events: list[tuple[float, bool]]) -> None:
     circuit, now = Circuit(), 0.0

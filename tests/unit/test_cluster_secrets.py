@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.arbitrary import JSON
@@ -96,11 +96,13 @@ def test_what_cannot_be_used_is_refused_in_a_sentence_that_quotes_nothing(data: 
     assert "hush" not in fault
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["metadata", "data", "kind"]), JSON))
 def test_a_secret_of_any_shape_is_read(raw: Any) -> None:
     assert isinstance(parse_cluster_secret(raw).fault, str)
 
 
+@settings(deadline=None)
 @given(JSON, st.text(max_size=40), st.binary(max_size=40))
 def test_a_config_of_any_shape_is_read_and_never_quoted(config: Any, token: str, noise: bytes) -> None:
     canary = "hush-hush-canary"

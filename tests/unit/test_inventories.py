@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trueup.clients.inventories import Inventories
@@ -17,6 +17,7 @@ APPS = [ApplicationId("argocd", name) for name in ("one", "two", "three")]
 PUTS = st.tuples(st.sampled_from(APPS), st.sampled_from(["", EAST, WEST]), st.frozensets(st.sampled_from(KEYS)))
 
 
+@settings(deadline=None)
 @given(st.lists(PUTS, max_size=30))
 def test_every_answer_is_that_of_the_inventories_as_they_are_and_every_change_is_told(
     puts: list[tuple[ApplicationId, str, frozenset[ResourceKey]]],

@@ -21,9 +21,11 @@ class ClusterBook:
 
     def __init__(self) -> None:
         self._secrets: dict[str, ClusterSecret] = {}
-        self._clusters = Clusters()
+        self._clusters: Clusters | None = None
 
     def __call__(self) -> Clusters:
+        if self._clusters is None:
+            self._clusters = Clusters(self._secrets.values())
         return self._clusters
 
     def observe(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
@@ -37,7 +39,7 @@ class ClusterBook:
                         _log.warning("a cluster Secret is not used", secret=secret.secret, reason=secret.fault)
                 else:
                     self._secrets.pop(secret.secret, None)
-        self._clusters = Clusters(self._secrets.values())
+        self._clusters = None
 
 
 def cluster_secrets(cluster: Cluster, resource: ApiResource, *, namespace: str) -> Informer:

@@ -173,6 +173,8 @@ class _Member:
         #: Whether somebody waited in vain and no turn has ended since.
         self._is_stuck = False
         self._circuit = Circuit()
+        #: What opened it.
+        self._why = ""
         self._is_probed = False
 
     @asynccontextmanager
@@ -212,10 +214,8 @@ class _Member:
     def _refuse_while_away(self) -> None:
         pause = self._circuit.pause_seconds(monotonic())
         if pause or self._is_probed:
-            raise ClusterAwayError(
-                f"cluster {self.secret.label} is away: it gave no answer, and is asked again soon",
-                retry_after_seconds=pause or self._bounds.probe_seconds_max,
-            )
+            # In the words of who asked last, so that nothing new is to be said of it.
+            raise ClusterAwayError(self._why, retry_after_seconds=pause or self._bounds.probe_seconds_max)
 
     async def _turn(self) -> None:
         """Wait for a turn, unless those who wait already do so in vain."""
@@ -256,7 +256,7 @@ class _Member:
 
     def _failed(self, error: ClusterAwayError) -> None:
         now, bounds = monotonic(), self._bounds
-        was_closed = self._circuit.is_closed
+        was_closed, self._why = self._circuit.is_closed, str(error)
         self._circuit = self._circuit.failed(
             now, seconds_min=bounds.pause_seconds_min, seconds_max=bounds.pause_seconds_max
         )
