@@ -53,6 +53,7 @@ from .destinations import Arrivals
 from .dispatcher import handler
 from .notify import Notifier, NotifyBounds
 from .projects import Projects
+from .seen import Seen
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -202,7 +203,8 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
             projects,
         )
         incidents = await patiently(lambda: incident_store(cluster, settings))
-        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, incidents)
+        seen = Seen(objects_max=settings.objects_remembered_max)
+        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, seen, incidents)
         informers = [
             applications,
             cluster_informer,
