@@ -90,7 +90,7 @@ async def test_an_error_of_the_first_ends_the_second_and_is_raised_as_it_is() ->
         finally:
             ended.set()
 
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         await both(fails(), waits())
     assert ended.is_set()
 
