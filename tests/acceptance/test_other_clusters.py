@@ -111,8 +111,14 @@ async def test_a_cluster_secret_that_is_missing_wrong_or_gone_is_named_and_once_
     assert sync_status(raw) == "Unknown"
     assert owned(raw) == {one}
     assert await second.live(running, "ConfigMap", one) is not None
+    # What is deleted meanwhile waits too, with all that it owns.
+    await running.patch(name, {"metadata": {"finalizers": [RESOURCES_FINALIZER]}})
+    await _delete(running, name)
+    await told(running, name, "DeletionError", west, "remove the finalizer")
+    assert await second.live(running, "ConfigMap", one) is not None
     await put_cluster_secret(running, west, server=f"{second.server}/", config=second.config())
-    await healed(running, name, revision)
+    await wait_until(lambda: _is_gone(running, name), STEP_SECONDS, "let go")
+    assert await second.live(running, "ConfigMap", one) is None
     await delete_secret(running, west)
 
 
