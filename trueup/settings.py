@@ -147,6 +147,11 @@ class Settings(BaseSettings):
     watch_recent_seconds: Positive = 600.0
     #: How long kinds that are listed already wait for the others, so that an application is looked at once.
     watch_first_lists_seconds_max: Positive = 10.0
+    #: Of the service's replicas one watches a cluster: the one that holds its Lease. It renews the Lease, stops where
+    #: it could not for as long as the deadline, and is succeeded when it was not heard of for the whole time.
+    watch_lease_seconds: PositiveInt = 10
+    watch_lease_deadline_seconds: Positive = 6.0
+    watch_lease_renew_seconds: Positive = 2.0
     #: Objects of one application read or written at a time.
     objects_in_flight_max: PositiveInt = 16
 

@@ -32,6 +32,7 @@ SWEEPS = Counter("trueup_sweeps_total", "Sweeps of the repositories whose turn i
 REPOSITORIES_MISSED = Gauge(
     "trueup_repositories_without_webhook", "Repositories whose refs moved within a day in which no webhook came."
 )
+LEASES_HELD = Gauge("trueup_lease_held", "1 in the one replica that does the work of this Lease.", ["lease"])
 WATCHES = Gauge("trueup_watches", "Kinds that are watched for drift, by how it stands with them.", ["state"])
 WATCH_EVENTS = Counter("trueup_watch_events_total", "Changes of watched objects, by what became of them.", ["outcome"])
 DIRTY_JOBS = Gauge("trueup_dirty_jobs", "Jobs that the service keeps in memory until Redis takes them.")

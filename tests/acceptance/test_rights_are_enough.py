@@ -21,6 +21,7 @@ from tests.support.product import AUTOMATED, SECRET, Installation, config_map, i
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import FaultyProxy, Seen
 from tests.support.wait import wait_until
+from trueup.clients.election import HOME_WATCH_LEASE
 from trueup.domain.incident import Incident
 
 BASE = Path(__file__).parents[2] / "deploy" / "base"
@@ -82,6 +83,7 @@ async def test_a_push_becomes_synced_under_exactly_the_rights_of_the_deployment(
     made = list(yaml.safe_load_all(await kubectl(admin, "kustomize", str(BASE))))
     rights = [_placed(body, trueup.namespace) for body in made if body["kind"] in RIGHTS]
     await kubectl(admin, "apply", "-f", "-", stdin=yaml.safe_dump_all(rights))
+    await _another_watches(trueup)
     proxies: dict[str, FaultyProxy] = {}
     async with AsyncExitStack() as stack:
         for half in HALVES:
@@ -109,6 +111,18 @@ async def test_a_push_becomes_synced_under_exactly_the_rights_of_the_deployment(
     delivering = _rights(proxies["worker"], *(f"{trueup.delivered_to}-made", ""))
     assert all(is_used(right, delivering) for right in granted(roles["trueup-deliver"]))
     assert all(is_used(right, _rights(proxies["service"], "")) for right in granted(roles["trueup-watch"]))
+
+
+async def _another_watches(trueup: Installation) -> None:
+    """A replica that has gone without a word: the one that starts now waits for the end of its Lease."""
+    spec = {"holderIdentity": "gone", "leaseDurationSeconds": 1, "leaseTransitions": 0}
+    body = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": HOME_WATCH_LEASE},
+        "spec": spec,
+    }
+    await trueup.cluster.create(await trueup.cluster.resource("coordination.k8s.io", "Lease"), trueup.namespace, body)
 
 
 async def _live_a_life(trueup: Installation, admin: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from trueup.clients.cluster_bounds import ClusterBounds, InformerBounds
+from trueup.clients.election import ElectionBounds
 from trueup.clients.git import GitBounds
 from trueup.clients.read_sets import ReadSetBounds
 from trueup.clients.transport import TransportBounds
+from trueup.domain.errors import StalledError
 from trueup.settings import Settings
 
 
@@ -21,6 +23,20 @@ def cluster_bounds(settings: Settings) -> ClusterBounds:
             silence_seconds_max=settings.watch_silence_seconds_max,
             retry_seconds_max=settings.watch_retry_seconds_max,
         ),
+    )
+
+
+def election_bounds(settings: Settings) -> ElectionBounds:
+    """In the contest for a Lease; StalledError where a holder would not stop before the next one begins."""
+    if not settings.watch_lease_renew_seconds < settings.watch_lease_deadline_seconds < settings.watch_lease_seconds:
+        raise StalledError(
+            "The settings do not hold: TRUEUP_WATCH_LEASE_RENEW_SECONDS must be below "
+            "TRUEUP_WATCH_LEASE_DEADLINE_SECONDS, and that below TRUEUP_WATCH_LEASE_SECONDS"
+        )
+    return ElectionBounds(
+        lease_seconds=settings.watch_lease_seconds,
+        deadline_seconds=settings.watch_lease_deadline_seconds,
+        renew_seconds=settings.watch_lease_renew_seconds,
     )
 
 
