@@ -91,6 +91,21 @@ async def test_one_works_at_a_time_and_a_stop_hands_over_at_once(cluster: Cluste
     assert not (await lease(cluster, namespace))["spec"].get("holderIdentity")
 
 
+async def test_of_two_that_reach_for_a_free_lease_at_once_one_gets_it(
+    sandbox: SandboxFacts, cluster: Cluster, namespace: str
+) -> None:
+    works = Works()
+    await put_lease(cluster, namespace, leaseTransitions=7)
+    async with proxy_to(sandbox) as proxy, through(sandbox, proxy) as both:
+        reach = proxy.hold(writes, times=2)
+        async with standing(works, both, namespace, "a", "b", bounds=FOR_EVER):
+            await wait_until(lambda: reach.used == 2, SECONDS, "both have seen that it is free")
+            proxy.lift(reach)
+            await wait_until(lambda: works.begun and proxy.watches(), SECONDS, "one works and the other waits")
+            assert len(works.begun) == 1
+            assert (await lease(cluster, namespace))["spec"]["leaseTransitions"] == 8
+
+
 async def test_a_holder_that_cannot_renew_stops_before_another_begins(
     sandbox: SandboxFacts, cluster: Cluster, namespace: str
 ) -> None:
