@@ -16,11 +16,14 @@ def cluster_bounds(settings: Settings) -> ClusterBounds:
     return ClusterBounds(
         TransportBounds(
             request_seconds_max=settings.api_request_seconds_max,
+            requests_in_flight_min=settings.api_requests_in_flight_min,
             requests_in_flight_max=settings.api_requests_in_flight_max,
+            pause_seconds_max=settings.api_pause_seconds_max,
         ),
         InformerBounds(
             watch_seconds=settings.watch_seconds,
             silence_seconds_max=settings.watch_silence_seconds_max,
+            list_silence_seconds_max=settings.watch_list_silence_seconds_max,
             retry_seconds_max=settings.watch_retry_seconds_max,
         ),
     )
