@@ -54,7 +54,8 @@ async def test_a_throttled_server_is_given_less_and_all_is_done_in_the_end(
             # Those that were under way beside the one that is refused are held; of the rest as many go as may now.
             await wait_until(lambda: throttled.used and limit_of(cluster) == MOST / 2, SECONDS, "the limit falls")
             assert len(proxy.requests) == asked + MOST - 1
-            assert await read_epoch(cluster, namespace) is None, "a Lease has a place of its own"
+            async with asyncio.timeout(SECONDS):
+                assert await read_epoch(cluster, namespace) is None, "a Lease has a place of its own"
             proxy.lift(held)
             held = proxy.hold(is_version)
             await wait_until(lambda: held.used == MOST // 2, SECONDS, "half as many are under way")
@@ -121,6 +122,7 @@ async def test_callers_that_give_up_leave_their_places_to_others(sandbox: Sandbo
             if not at_the_moment_of_its_turn:
                 others[0].cancel()
             proxy.lift(held)
-            assert (await first).startswith("v1.")
-            assert (await others[1]).startswith("v1.")
+            async with asyncio.timeout(SECONDS):
+                assert (await first).startswith("v1.")
+                assert (await others[1]).startswith("v1.")
             assert others[0].cancelled()
