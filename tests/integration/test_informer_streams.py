@@ -127,7 +127,7 @@ async def test_a_stream_that_stays_silent_is_given_up_for_a_list_this_time(
     sandbox: SandboxFacts, namespace: str, editor: Editor
 ) -> None:
     await editor.put("before", "1")
-    bounds = replace(IMPATIENT, list_silence_seconds_max=0.3)
+    bounds = replace(IMPATIENT, list_silence_seconds_max=0.3, silence_seconds_max=3600.0)
     async with proxy_to(sandbox) as proxy, through(sandbox, proxy) as cluster:
         silent = proxy.black_hole(is_streamed_list, times=1)
         resource = await cluster.resource("", "ConfigMap")
