@@ -16,6 +16,7 @@ from aiohttp import web
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_book import ClusterBook
+from trueup.clients.election import HOME_WATCH_LEASE, Election
 from trueup.clients.epoch import bump_epoch, read_epoch
 from trueup.clients.ops_server import add_metrics, add_probes, split_listen, write_addresses
 from trueup.clients.queue import Queue
@@ -25,7 +26,7 @@ from trueup.clients.sns import SnsBounds, SnsReader
 from trueup.domain.application import HOME_SERVER
 from trueup.domain.errors import StalledError
 from trueup.domain.webhook_secret import WEBHOOK_PATH
-from trueup.engine.bounds import cluster_bounds
+from trueup.engine.bounds import cluster_bounds, election_bounds
 from trueup.settings import Settings
 
 from .answers import answer_errors
@@ -57,6 +58,7 @@ class Parts:
     snapshots: Snapshots
     watcher: Watcher
     watchers: Watchers
+    election: Election
     sweep: Sweep
     progress: Progress
     public: web.Application
@@ -74,7 +76,8 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
     )
     book = ClusterBook()
     watcher_of = _watcher_of(settings, applications, dispatcher)
-    watchers = Watchers(applications, book, watcher_of, bounds=cluster_bounds(settings))
+    election_of = partial(Election, cluster, settings.namespace, bounds=election_bounds(settings))
+    watchers = Watchers(applications, book, watcher_of, election_of, bounds=cluster_bounds(settings))
 
     def observe_cluster(old: Raw | None, new: Raw | None) -> None:
         book.observe(old, new)
@@ -88,20 +91,7 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
         on_application=lambda old, new: dispatcher.mark(jobs_of_change(old, new)),
         on_cluster=observe_cluster,
     )
-    sweep = Sweep(
-        queue,
-        dispatcher,
-        applications,
-        EpochLease(
-            read=partial(read_epoch, cluster, settings.namespace), bump=partial(bump_epoch, cluster, settings.namespace)
-        ),
-        bounds=SweepBounds(
-            sweep_interval_seconds=settings.sweep_interval_seconds,
-            sweep_interval_seconds_min=settings.sweep_interval_seconds_min,
-            sweep_interval_seconds_max=settings.sweep_interval_seconds_max,
-            epoch_check_seconds=settings.epoch_check_seconds,
-        ),
-    )
+    sweep = _sweep_of(settings, cluster, queue, dispatcher, applications)
     dispatcher.on_failure = sweep.check_soon
     progress = Progress(snapshots, dispatcher, sweep)
     bodies = BodyReader(
@@ -127,7 +117,36 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
     for application in (public, ops):
         add_probes(application, healthy=progress.standstills, ready=progress.obstacles)
     add_metrics(ops)
-    return Parts(dispatcher, snapshots, watcher_of(cluster, HOME_SERVER), watchers, sweep, progress, public, ops)
+    return Parts(
+        dispatcher,
+        snapshots,
+        watcher_of(cluster, HOME_SERVER),
+        watchers,
+        election_of(HOME_WATCH_LEASE),
+        sweep,
+        progress,
+        public,
+        ops,
+    )
+
+
+def _sweep_of(
+    settings: Settings, cluster: Cluster, queue: Queue, dispatcher: Dispatcher, applications: ApplicationStore
+) -> Sweep:
+    return Sweep(
+        queue,
+        dispatcher,
+        applications,
+        EpochLease(
+            read=partial(read_epoch, cluster, settings.namespace), bump=partial(bump_epoch, cluster, settings.namespace)
+        ),
+        bounds=SweepBounds(
+            sweep_interval_seconds=settings.sweep_interval_seconds,
+            sweep_interval_seconds_min=settings.sweep_interval_seconds_min,
+            sweep_interval_seconds_max=settings.sweep_interval_seconds_max,
+            epoch_check_seconds=settings.epoch_check_seconds,
+        ),
+    )
 
 
 def _watcher_of(
@@ -184,8 +203,15 @@ async def _work(parts: Parts) -> None:
         await parts.snapshots.loaded()
         group.create_task(parts.dispatcher.run())
         group.create_task(parts.sweep.run())
-        group.create_task(parts.watcher.run())
+        group.create_task(parts.election.run(partial(_work_alone, parts)))
         group.create_task(parts.watchers.run())
+
+
+async def _work_alone(parts: Parts) -> None:
+    """What one replica does for all of them."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(parts.watcher.run())
+        group.create_task(parts.sweep.run_at_intervals())
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:

@@ -78,18 +78,18 @@ class Watcher:
         self._all_listed = asyncio.Event()
 
     async def run(self) -> None:
-        """Watch until cancelled. A kind begins with the first inventory that has it and ends with the last."""
+        """Watch until cancelled, and anew when it is called again.
+
+        A kind begins with the first inventory that has it and ends with the last.
+        """
         self._owned.on_change = self._observe_inventory
         try:
-            await self._follow_kinds()
+            await self._watch_kinds()
         finally:
-            # Whoever watches this cluster next may have begun by now.
-            if self._owned.on_change == self._observe_inventory:
-                self._owned.on_change = None
-                for state in STATES:
-                    WATCHES.labels(state, self._cluster.name).set(0)
+            self._owned.on_change = None
+            self._forget()
 
-    async def _follow_kinds(self) -> None:
+    async def _watch_kinds(self) -> None:
         following: dict[Kind, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             while True:
@@ -104,6 +104,14 @@ class Watcher:
                     self._tell(kind, "starting")
                     following[kind] = group.create_task(self._follow(kind))
                 await self._kinds_changed.wait()
+
+    def _forget(self) -> None:
+        """What was seen says nothing of what moves while nobody watches: the next first lists tell."""
+        self._informers.clear()
+        self._lost.clear()
+        self._unseen.clear()
+        for kind in list(self._states):
+            self._tell(kind, None)
 
     async def _follow(self, kind: Kind) -> None:
         bounds, failures, quiet = self._bounds, 0, QuietLog(__name__)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.cluster_pool import access_of
+from trueup.clients.election import Election
 from trueup.domain.cluster_secret import ClusterSecret
 from trueup.domain.clusters import Clusters
 from trueup.domain.errors import TrueupError
@@ -20,6 +23,11 @@ from .watcher import Watcher
 RETRY_SECONDS = 10.0
 
 
+def lease_of(server: str) -> str:
+    """The name of the Lease that decides who watches this cluster: URLs are no names of objects."""
+    return f"trueup-watch-{sha256(server.encode()).hexdigest()[:16]}"
+
+
 class Watchers:
     """The watches of every cluster but home, each while it has an inventory and a good Secret."""
 
@@ -28,10 +36,15 @@ class Watchers:
         applications: ApplicationStore,
         clusters: Callable[[], Clusters],
         make: Callable[[Cluster, str], Watcher],
+        election: Callable[[str], Election],
         *,
         bounds: ClusterBounds,
     ) -> None:
-        """`make` gives the watcher of a cluster and its server's URL; `bounds` are each cluster's."""
+        """`make` gives the watcher of a cluster and its server's URL; `bounds` are each cluster's.
+
+        `election` gives the contest for a Lease of that name: which replica watches is decided for each cluster.
+        """
+        self._election = election
         self._applications = applications
         self._clusters = clusters
         self._make = make
@@ -54,7 +67,8 @@ class Watchers:
                 for secret in following.keys() - wanted:
                     following.pop(secret).cancel()
                 for secret in wanted - following.keys():
-                    following[secret] = group.create_task(self._follow(secret))
+                    election = self._election(lease_of(secret.server))
+                    following[secret] = group.create_task(election.run(partial(self._follow, secret)))
                 await self._changed.wait()
 
     def _wanted(self) -> set[ClusterSecret]:
