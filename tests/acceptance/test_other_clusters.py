@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest_asyncio
@@ -184,6 +185,30 @@ async def test_a_diff_reads_the_cluster_that_the_application_is_delivered_to(
     found = await running.trueup("app", "diff", name)
     assert found.returncode == 1, found.stderr.decode()
     assert "stormy" in found.stdout.decode()
+
+
+async def test_one_replica_watches_a_cluster_and_its_successor_goes_on(
+    running: Installation, second: SecondCluster, east: str
+) -> None:
+    name, one = fresh("watched"), fresh("one")
+    repository = await running.repository()
+    revision = await repository.push({"app/one.yaml": config_map(one, mood="calm")})
+    await running.apply(name, repository.url, destination=called(east, running), syncPolicy=THERE)
+    await healed(running, name, revision)
+    await _watched(running, east)
+    directory = running.directory / "replica"
+    directory.mkdir()
+    replica = replace(running, directory=directory, children={})
+    try:
+        await replica.start("service")
+        assert (await replica.metrics("service")).total("trueup_watches", cluster=east) == 0
+        await running.children.pop("service").terminate(grace_seconds=15)
+        await _watched(replica, east)
+        await second.edit(running, one, {"data": {"mood": "stormy"}})
+        await running.until(name, lambda raw: _heals(raw) == 1 and is_synced(revision)(raw), "healed by its watch")
+    finally:
+        await replica.stop()
+        await running.start("service")
 
 
 async def _data(second: SecondCluster, trueup: Installation, name: str) -> Any:
