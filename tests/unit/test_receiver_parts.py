@@ -60,6 +60,7 @@ async def test_process_that_stands_still_says_which_part(tmp_path: Path) -> None
         "The watch of Application",
         "The watch of Secret",
         "The watch of repository Secret",
+        "The watch of cluster Secret",
     ]
     await client.aclose()
 
