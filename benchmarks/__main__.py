@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cases, machine, profile, report
-from benchmarks.acknowledge import Stream, acknowledgement
+from benchmarks.acknowledge import REPOSITORIES, Stream, acknowledgement
 from benchmarks.cases import Plan
 from benchmarks.cold import cold
 from benchmarks.figures import Case
@@ -47,6 +47,7 @@ def arguments() -> argparse.Namespace:
     add("--events", nargs="*", choices=EVENTS, default=tuple(EVENTS), help="beside onboarding")
     add("--hooks-per-second", type=float, default=HOOKS_PER_SECOND, help="at the largest size; 0 leaves them out")
     add("--hook-seconds", type=float, default=HOOK_SECONDS, help="for how long they come")
+    add("--hook-repositories", type=_count, default=REPOSITORIES, help="to which they come in turn")
     add("--cold-starts", type=int, default=COLD_STARTS, help="0 leaves them out")
     add("--json", type=Path, help="write the figures to this file as well")
     add("--table-of", type=Path, nargs="+", metavar="FILE", help="measure nothing; judge what these files hold")
@@ -64,7 +65,7 @@ def plans(asked: argparse.Namespace) -> Iterator[Plan]:
     """One for each size. Webhooks at a fixed rate are for the largest."""
     samples = asked.samples or SAMPLES
     edits = asked.edits or asked.samples or EDITS
-    hooks = Stream(asked.hooks_per_second, asked.hook_seconds) if asked.hooks_per_second else None
+    hooks = Stream(asked.hooks_per_second, asked.hook_seconds, asked.hook_repositories)
     for count in asked.applications:
         is_largest = count == max(asked.applications)
         yield Plan(
@@ -75,7 +76,7 @@ def plans(asked: argparse.Namespace) -> Iterator[Plan]:
             events=asked.events,
             idle_seconds=asked.idle_seconds,
             cold_starts=asked.cold_starts,
-            hooks=hooks if is_largest else None,
+            hooks=hooks if is_largest and hooks.per_second else None,
         )
 
 

@@ -37,7 +37,7 @@ class Stream:
 
     per_second: float
     seconds: float
-    repositories: int = REPOSITORIES
+    repositories: int
 
 
 async def acknowledgement(place: Stage, stream: Stream) -> Acknowledgement:

@@ -126,11 +126,13 @@ class Pool:
         self._address = host, port
         self._connections = connections
         self._group = group
+        self._open: set[Connection] = set()
         self._free: list[Connection] = []
         self._waiting: deque[Request] = deque()
         self._unsettled = 0
         self._is_closing = False
         self._settled = asyncio.Event()
+        self._settled.set()
         self.outcome = Outcome()
 
     async def open(self) -> None:
@@ -153,28 +155,31 @@ class Pool:
             self._next(connection)
 
     def lost(self, connection: Connection, request: Request | None) -> None:
+        self._open.discard(connection)
+        if self._is_closing:
+            return
         if request is not None:
             self._settle("none")
         if connection in self._free:
             self._free.remove(connection)
-        if not self._is_closing:
-            self._group.create_task(self._connect())
+        self._group.create_task(self._connect())
 
     async def finish(self, seconds_max: float) -> None:
         """Wait for what is under way; what has no answer by then has none."""
         try:
             async with asyncio.timeout(seconds_max):
-                while self._unsettled:
-                    await self._settled.wait()
+                await self._settled.wait()
         except TimeoutError:
             self.outcome.answers["none"] += self._unsettled
         self._is_closing = True
-        for connection in self._free:
+        for connection in self._open:
             connection.close()
 
     async def _connect(self) -> None:
         _, connection = await self._loop.create_connection(lambda: Connection(self), *self._address)
-        self._next(connection)
+        if connection.is_open:
+            self._open.add(connection)
+            self._next(connection)
 
     def _next(self, connection: Connection) -> None:
         if self._waiting:
