@@ -200,10 +200,11 @@ def test_sizes_of_two_runs_are_compared_and_one_size_alone_with_nothing() -> Non
     assert verdicts(on_the_line()[2:])[against] == NOT_MEASURED
 
 
-def test_too_few_samples_and_too_small_a_load_get_no_verdict() -> None:
+@pytest.mark.parametrize("less", [{"seconds": 29.0}, {"per_second": 499.0}])
+def test_too_few_samples_and_too_small_a_load_get_no_verdict(less: dict[str, float]) -> None:
     web, *_ = on_the_line()
     case(web, EDIT)["product"]["p99_ms"] = None
-    web["acknowledgement"]["seconds"] = 29.0
+    web["acknowledgement"] |= less
     found = verdicts([web])
     assert found["· p99", "1,000"] == found["webhook → answered, p99", "1,000"] == ""
 
