@@ -43,7 +43,7 @@ bench: controlplane ## How fast it is and what it costs, beside the same calls m
 
 bench-large: controlplane ## The same of 10,000 applications of one ConfigMap each, beside 100 of them
 	@$(BIN)/python -m benchmarks --shape configmap --applications 100 10000 --events push edit \
-		--samples $(BENCH_LARGE_PUSHES) --edits $(BENCH_LARGE_EDITS) --hooks-per-second 0 $(BENCH_OPTIONS)
+		--samples $(BENCH_LARGE_PUSHES) --edits $(BENCH_LARGE_EDITS) --hooks-per-second 0 --cold-starts 3 $(BENCH_OPTIONS)
 
 bench-profile: controlplane ## Where the time of a push and of a live edit goes
 	@$(BIN)/python -m benchmarks --profile --applications 100

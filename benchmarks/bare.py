@@ -161,7 +161,16 @@ class Api:
         return await self._call("APPLY", "PATCH", path, body, APPLY_PATCH)
 
     async def watch(self, kind: str, namespace: str, resource_version: str) -> AsyncIterator[dict[str, Any]]:
-        """Each event, until cancelled or until the server ends it."""
+        """Each event, until cancelled. RuntimeError where what comes next is no longer known."""
+        while True:
+            async for event in self._watch(kind, namespace, resource_version):
+                if event["type"] == "ERROR":
+                    raise RuntimeError(f"the watch of {kind} objects: {event['object']}")
+                resource_version = event["object"]["metadata"]["resourceVersion"]
+                yield event
+
+    async def _watch(self, kind: str, namespace: str, resource_version: str) -> AsyncIterator[dict[str, Any]]:
+        """Each event, until the server ends it: after half an hour, or because it has too many to hand over."""
         path = f"{_path(kind, namespace)}?watch=true&resourceVersion={resource_version}"
         limits = aiohttp.ClientTimeout(total=None)
         async with self._open.get(self.server + path, timeout=limits) as answer:

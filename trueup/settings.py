@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     #: Jobs that one worker process runs at a time.
     jobs_running_max: PositiveInt = 8
     shutdown_seconds_max: Positive = 20.0
+    #: Objects whose last version a worker process remembers, so that it does not look at its own writes again.
+    objects_remembered_max: PositiveInt = 20_000
     #: A field that somebody changes back more often than this within a minute is healed at the longest interval.
     drift_flips_per_minute_max: PositiveInt = 3
     #: Incidents kept for each application; the oldest closed ones go first.
