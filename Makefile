@@ -6,11 +6,8 @@ PYTHON ?= $(shell sh scripts/find-python)
 VENV := .venv
 # Each has a control plane of its own (about 0.5 GB).
 TEST_PROCESSES ?= 2
-# Such as `--json figures.json`.
+# Such as `--json figures.json`; `python -m benchmarks --help` has them all.
 BENCH_OPTIONS ?=
-# Fewer than at 1,000 applications, so that the whole of it is done within 35 minutes.
-BENCH_LARGE_PUSHES ?= 50
-BENCH_LARGE_EDITS ?= 300
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -43,7 +40,7 @@ bench: controlplane ## How fast it is and what it costs, beside the same calls m
 
 bench-large: controlplane ## The same of 10,000 applications of one ConfigMap each, beside 100 of them
 	@$(BIN)/python -m benchmarks --shape configmap --applications 100 10000 --events push edit \
-		--samples $(BENCH_LARGE_PUSHES) --edits $(BENCH_LARGE_EDITS) --hooks-per-second 0 --cold-starts 3 $(BENCH_OPTIONS)
+		--hooks-per-second 0 --cold-starts 3 $(BENCH_OPTIONS)
 
 bench-profile: controlplane ## Where the time of a push and of a live edit goes
 	@$(BIN)/python -m benchmarks --profile --applications 100

@@ -133,8 +133,9 @@ async def run(asked: argparse.Namespace) -> None:
                 await profile.profiled(Path(directory), plan, say, SETTINGS)
             else:
                 results.append(await measured(Path(directory), plan, say))
-    if asked.json and results:
-        asked.json.write_text(json.dumps(results, indent=2) + "\n")
+        # After each size: what the next one meets costs nothing of it.
+        if asked.json and results:
+            asked.json.write_text(json.dumps(results, indent=2) + "\n")
     if results:
         judge(results)
     say("Done")
