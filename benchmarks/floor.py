@@ -72,6 +72,7 @@ class Floor:
     secret: bytes
     group: asyncio.TaskGroup
     tip: str = ""
+    tree: str = ""
     heals: bool = False
     watches: list[asyncio.Task[None]] = field(default_factory=list)
     desired: dict[str, list[Raw]] = field(default_factory=dict)
@@ -97,15 +98,16 @@ class Floor:
         return hmac.compare_digest("sha256=" + hmac.digest(self.secret, body, "sha256").hex(), given)
 
     async def _push(self) -> None:
-        old = self.tip
+        old = self.tree
         await self._follow_tip()
-        paths = await self.git.changed_paths(old, self.tip)
+        paths = await self.git.changed_paths(old, self.tree)
         affected = sorted({path.split("/")[1] for path in paths if path.startswith(f"{self.directory}/")})
         await asyncio.gather(*(self._sync(name) for name in affected))
 
     async def _follow_tip(self) -> None:
         await self.git.fetch()
         self.tip, _ = await self.git.read(REF)
+        self.tree, _ = await self.git.read(f"{REF}^{{tree}}")
 
     async def _sync(self, name: str) -> None:
         """One application to the tip: read both sides, then write what differs."""
