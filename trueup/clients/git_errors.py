@@ -47,7 +47,12 @@ _CORRUPT = re.compile(
 _SHORT = re.compile(
     r"no space left|cannot allocate|out of memory|cannot fork|too many open files|resource temporarily", re.IGNORECASE
 )
-_RECEIVING = re.compile(r"index-pack|unpack-objects|pack has bad object|pack is corrupted", re.IGNORECASE)
+#: What came in was broken or broke off. Without a word of what reads it, too: who reads may end before it says so.
+_RECEIVING = re.compile(
+    r"index-pack|unpack-objects|pack has bad object|pack is corrupted|bad pack header|early eof|"
+    r"unexpected disconnect|of body are still expected|of length header were received",
+    re.IGNORECASE,
+)
 #: A pack that leans on an object which the mirror should have.
 _LOST_BASE = re.compile(r"unresolved deltas", re.IGNORECASE)
 
@@ -156,7 +161,11 @@ _REMOTE = (
         r"protocol error",
         r"bad line length",
         r"invalid server response",
-        r"expected flush",
+        r"expected (?:flush|packfile|')",
+        r"of body are still expected",
+        r"of length header were received",
+        r"unexpected acknowledgment",
+        r"error processing acks",
         r"broken pipe",
     ),
 )
