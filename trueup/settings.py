@@ -114,6 +114,8 @@ class Settings(BaseSettings):
 
     # Git.
     fetch_seconds_max: Positive = 300.0
+    #: For asking a remote what its refs hold.
+    list_seconds_max: Positive = 60.0
     git_command_seconds_max: Positive = 60.0
     git_output_bytes_max: PositiveInt = 256 * MEBIBYTE
     blob_bytes_max: PositiveInt = 10 * MEBIBYTE
