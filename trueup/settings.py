@@ -18,6 +18,8 @@ from trueup.domain.errors import StalledError
 Positive = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 MEBIBYTE = 1024 * 1024
+#: How `worker --drain` ends where it leaves jobs behind.
+EXIT_JOBS_LEFT = 3
 
 
 def _words(value: object) -> object:
@@ -76,6 +78,8 @@ class Settings(BaseSettings):
     #: Jobs that one worker process runs at a time.
     jobs_running_max: PositiveInt = 8
     shutdown_seconds_max: Positive = 20.0
+    #: `worker --drain` waits for what is due within this time, and leaves to a later one what is due after it.
+    drain_delay_seconds_max: Positive = 30.0
     #: A field that somebody changes back more often than this within a minute is healed at the longest interval.
     drift_flips_per_minute_max: PositiveInt = 3
     #: Incidents kept for each application; the oldest closed ones go first.

@@ -55,15 +55,16 @@ def service() -> None:
 
 @cli.command()
 def worker(
-    drain: Annotated[bool, typer.Option("--drain", help="End when the queue is empty.")] = False,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="End when nothing is due; 3 where jobs are left for later.")
+    ] = False,
 ) -> None:
     """Turn jobs into a true cluster. TRUEUP_WORKERS says how many processes."""
     from trueup.cli import halves
 
     if plainly(halves.checked_settings, exit_code=EXIT_FAILED).workers > 1:
-        said_plainly(halves.run_workers(drain=drain), exit_code=EXIT_FAILED)
-    else:
-        _run_edge("trueup.workers", *(["--drain"] if drain else []))
+        raise typer.Exit(said_plainly(halves.run_workers(drain=drain), exit_code=EXIT_FAILED))
+    _run_edge("trueup.workers", *(["--drain"] if drain else []))
 
 
 @cli.command()

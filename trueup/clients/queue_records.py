@@ -25,6 +25,19 @@ from trueup.domain.job import (
 
 
 @dataclass(frozen=True, slots=True)
+class Depth:
+    """How many jobs stand where."""
+
+    #: Due now: what a worker could claim.
+    ready: int
+    delayed: int
+    #: Waiting for the run of the same key to end.
+    held: int
+    running: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A job that ran out of attempts. A new event for its key revives it."""
 
