@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from tests.support.bad_input import healed, told
 from tests.support.product import Installation, sync_status
-from tests.support.remotes import TROUBLES, TroubledHost, through, troubled_host
+from tests.support.remotes import TROUBLES, TroubledHost, answering, through, troubled_host
 from tests.support.ships import Ship
 
 
@@ -50,6 +50,33 @@ async def test_whatever_a_remote_answers_it_is_named_nothing_is_pruned_and_no_ot
         await asyncio.gather(*(ship.is_as_at_first() for _, ship in ships.values()))
         _set_trouble(ships, on=False)
         await asyncio.gather(*(ship.is_as_at_second(revisions[what]) for what, (_, ship) in ships.items()))
+
+
+async def test_a_host_that_limits_requests_is_left_alone_by_all_its_repositories_and_by_nobody_elses(
+    patient: Installation,
+) -> None:
+    async with troubled_host(patient.sandbox.git_url) as host:
+        ships = [await Ship.make(patient, word) for word in ("met", "spared")]
+        for ship in ships:
+            ship.url = through(host, ship.url)
+            await ship.sail()
+        met, spared = ships
+        neighbour = await Ship.make(patient, "neighbour")
+        host.trouble = answering(429, Retry_After="3600")
+        await met.second()
+        await met.announce()
+        # At once, since nobody asks again for an hour.
+        await told(patient, met.name, "ComparisonError", met.url, "limits requests", "asked again after a pause")
+        requests = host.requests
+        host.trouble = None
+        for ship in ships:
+            await ship.announce()
+        raw = await told(patient, spared.name, "ComparisonError", spared.url, "asked for a pause", "asked again then")
+        assert sync_status(raw) == "Synced"
+        await neighbour.sail()
+        assert host.requests == requests
+        for ship in ships:
+            await ship.is_as_at_first()
 
 
 def _set_trouble(ships: dict[str, tuple[TroubledHost, Ship]], *, on: bool) -> None:

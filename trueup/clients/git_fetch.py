@@ -158,6 +158,7 @@ class Fetcher:
         await self._store.delete_refs(local_ref(ref) for ref in await self._store.known(gone))
 
     async def _list(self, work: _Round, refs: Collection[str]) -> RemoteRefs:
+        self._git.pauses.check(work.url, work.credentials)
         try:
             return await list_refs(self._git, work.url, sorted(refs), work.environment)
         except (RemoteFailedError, process.ProcessError) as e:
@@ -165,10 +166,12 @@ class Fetcher:
             raise await self._failed(work, _words(e)) from e
 
     async def _failed(self, work: _Round, said: str) -> Exception:
-        """The error, with the pause that the host asks for."""
+        """The error, with the pause that the host asks for; others who would ask it wait as well."""
         error = work.failed(said)
         if isinstance(error, TransientError) and may_name_a_pause(said):
             error.retry_after_seconds = await self._pause_seconds(work)
+            if error.retry_after_seconds:
+                self._git.pauses.ask_for(work.url, work.credentials, error.retry_after_seconds)
         return error
 
     async def _pause_seconds(self, work: _Round) -> float | None:
@@ -191,6 +194,7 @@ class Fetcher:
 
     async def _fetch(self, work: _Round, refspecs: Collection[str]) -> None:
         """One `git fetch`; a lock that a killed one left behind is cleared away."""
+        self._git.pauses.check(work.url, work.credentials)
         try:
             await self._fetch_once(work, refspecs)
         except StaleLockError:
