@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import runpy
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,12 @@ cli = typer.Typer(
 cli.add_typer(app_verbs.verbs, name="app")
 cli.add_typer(drift_verbs.verbs, name="drift")
 cli.add_typer(webhook_verbs.verbs, name="webhook")
+
+
+class ExplainOutput(StrEnum):
+    wide = "wide"
+    json = "json"
+    yaml = "yaml"
 
 
 def _version(wanted: bool) -> None:
@@ -106,13 +113,14 @@ def demo(
 def explain(
     name: app_verbs.Name,
     path: Annotated[str, typer.Option("--path", help="A file, from the repository's root.", show_default=False)],
+    output: Annotated[ExplainOutput, typer.Option("--output", "-o")] = ExplainOutput.wide,
     namespace: app_verbs.Namespace = "",
 ) -> None:
     """Say why a change of a file makes an application look again (exit 1) or not (0); 2 is an error."""
     from trueup.cli import explaining
 
     affected = said_plainly(
-        explaining.print_explanation(name, path, namespace=namespace), exit_code=app_verbs.EXIT_DIFF_ERROR
+        explaining.print_explanation(name, path, output.value, namespace=namespace), exit_code=app_verbs.EXIT_DIFF_ERROR
     )
     if affected:
         raise typer.Exit(app_verbs.EXIT_DIFF)

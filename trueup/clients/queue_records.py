@@ -67,6 +67,11 @@ class Announced:
         """Whether refs moved, and no webhook told of any."""
         return bool(self.caught) and not self.hooked
 
+    @property
+    def word(self) -> str:
+        """`received`, `missed`, or `quiet` where neither a webhook nor a move without one is on record."""
+        return "received" if self.hooked else "missed" if self.caught else "quiet"
+
 
 NOTHING_ANNOUNCED = Announced()
 
