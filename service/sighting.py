@@ -8,7 +8,7 @@ from typing import Any
 
 from trueup.domain.fingerprint import fingerprint
 from trueup.domain.health import assess
-from trueup.domain.lenient import as_mapping
+from trueup.domain.lenient import as_mapping, as_text
 from trueup.domain.resource import TRACKING_ANNOTATION
 
 #: An object as the informer keeps it: its names, its tracking id and what is noted of it here.
@@ -39,6 +39,11 @@ def of_metadata(body: dict[str, Any]) -> Sighting:
 def has_moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether anything between the two sightings is worth a look."""
     return bool(old.get(FINGERPRINT) != new.get(FINGERPRINT) or old.get(HEALTH) != new.get(HEALTH))
+
+
+def version_of(sighted: Mapping[str, Any]) -> str:
+    """The `resourceVersion` that was seen."""
+    return as_text(as_mapping(sighted.get("metadata")).get("resourceVersion"))
 
 
 def _named(body: Mapping[str, Any]) -> Sighting:

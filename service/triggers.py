@@ -78,9 +78,12 @@ def jobs_of_everything(
     return (*alone, *looks)
 
 
-def look_at(applications: Iterable[ApplicationId], key: ResourceKey) -> tuple[Job, ...]:
-    """One job for each of the applications, about just that object."""
-    scope = Scope(frozenset({key.member()}))
+def look_at(applications: Iterable[ApplicationId], key: ResourceKey, version: str = "") -> tuple[Job, ...]:
+    """One job for each of the applications, about just that object.
+
+    `version` is the `resourceVersion` that brought it about, where nothing else did.
+    """
+    scope = Scope(frozenset({key.member(version)}))
     return tuple(application_job(application, Priority.DRIFT, scope=scope) for application in applications)
 
 

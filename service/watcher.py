@@ -149,7 +149,7 @@ class Watcher:
         concerned = self._applications.owners(key) or self._tracked(old, new)
         WATCH_EVENTS.labels("enqueued" if concerned else "nobody's").inc()
         if concerned:
-            self._mark(look_at(concerned, key))
+            self._mark(look_at(concerned, key, sighting.version_of(new) if new is not None else ""))
 
     def _tracked(self, *versions: Mapping[str, Any] | None) -> tuple[ApplicationId, ...]:
         """The applications that the object's tracking id names, where it speaks of this very object."""

@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     shutdown_seconds_max: Positive = 20.0
     #: `worker --drain` waits for what is due within this time, and leaves to a later one what is due after it.
     drain_delay_seconds_max: Positive = 30.0
+    #: Objects whose last version a worker process remembers, so that it does not look at its own writes again.
+    objects_remembered_max: PositiveInt = 20_000
     #: A field that somebody changes back more often than this within a minute is healed at the longest interval.
     drift_flips_per_minute_max: PositiveInt = 3
     #: Incidents kept for each application; the oldest closed ones go first.

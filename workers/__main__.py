@@ -50,6 +50,7 @@ from .credentials import Credentials, Openings
 from .dispatcher import handler
 from .notify import Notifier, NotifyBounds
 from .projects import Projects
+from .seen import Seen
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -189,7 +190,8 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
             projects,
         )
         incidents = await patiently(lambda: incident_store(cluster, settings))
-        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, incidents)
+        seen = Seen(objects_max=settings.objects_remembered_max)
+        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, seen, incidents)
         informers = [applications, credentials, projects.informer, *([incidents.informer] if incidents else [])]
         notifier = None
         if incidents is not None and settings.slack_token is not None and settings.slack_channel:

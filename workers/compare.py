@@ -7,6 +7,7 @@ scope; of the others it carries on what the status says. Where that would not do
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from trueup.domain.application import Application
@@ -31,8 +32,11 @@ async def compare(run: Run, application: Application) -> Comparison:
     await engine.refuse(application)
     checkout, part = await _where_to_look(run, application)
     rendered = await engine.render(application, checkout)
-    await keep(run.worker, application, checkout.revision, rendered.reads)
-    observed = await engine.observe(application, rendered, only=part)
+    keeping = asyncio.create_task(keep(run.worker, application, checkout.revision, rendered.reads))
+    try:
+        observed = await engine.observe(application, rendered, only=part)
+    finally:
+        await keeping
     comparison = await hold_against(application, checkout.revision, observed)
     if part is not None:
         whole = _completed(application, comparison, observed)

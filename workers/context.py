@@ -16,6 +16,8 @@ from trueup.engine.engine import Engine
 from trueup.engine.readers import Readers
 from trueup.settings import Settings
 
+from .seen import Seen
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -30,6 +32,7 @@ class Worker:
     read_sets: ReadSetStore
     #: How the API server serves Applications.
     application_resource: ApiResource
+    seen: Seen
     #: The incidents on record; None where their kind is not installed.
     incidents: IncidentStore | None = None
 

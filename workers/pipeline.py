@@ -51,6 +51,10 @@ async def _reconcile(run: Run) -> None:
         # Whoever writes to Redis may say where to look, but not beyond the namespace that is ours.
         log.warning("a job for an Application of another namespace is dropped")
         return
+    if run.claim.attempt == 0 and worker.seen.covers(identity, run.claim.job.scope):
+        log.debug("seen already")
+        return
+    seen_before = worker.seen.take(identity)
     application = await record.read(worker, identity)
     if application is None or application.skip_reconcile:
         return
@@ -71,9 +75,12 @@ async def _reconcile(run: Run) -> None:
     comparison, found, decision = await _decided(run, application, comparison)
     log.info("compared", revision=comparison.revision, sync=comparison.sync_status, decision=decision.reason)
     if decision.sync:
-        await _synced(run, application, comparison, found, decision)
+        comparison, again = await _synced(run, application, comparison, found, decision)
     else:
+        again = decision.retry_after_seconds
         await _left(run, application, comparison, decision)
+    if again is None:
+        worker.seen.leave(identity, comparison, seen_before)
 
 
 async def _decided(
@@ -109,8 +116,11 @@ async def _decided(
 
 async def _synced(
     run: Run, application: Application, comparison: Comparison, found: incident.Found | None, decision: SyncDecision
-) -> None:
-    """Deliver, and tell of it: of a push nothing, unless it failed; of drift that it was there and is no more."""
+) -> tuple[Comparison, float | None]:
+    """Deliver, and tell of it: of a push nothing, unless it failed; of drift that it was there and is no more.
+
+    Returns what there is afterwards, and after how many seconds the next try is due, if any.
+    """
     heals = decision.self_heal_attempts > 0
     async with incidents.opening(run, found if heals else None) as recording:
         done = await sync(run, application, comparison, decision)
@@ -122,6 +132,7 @@ async def _synced(
     await look_again(run, done.application, done.comparison, done.retry_after_seconds, elsewhere=elsewhere)
     lost = found if recording.failed else None
     await incidents.note(run, application, done.comparison, ending=ending, trouble=trouble, unrecorded=lost)
+    return done.comparison, done.retry_after_seconds
 
 
 async def _left(run: Run, before: Application, comparison: Comparison, decision: SyncDecision) -> None:

@@ -162,7 +162,7 @@ async def test_a_cancelled_reader_does_not_shift_the_answers_of_the_next(
 async def test_a_killed_reading_process_is_started_again(mirror: Mirror, repository: Repository) -> None:
     await repository.commit({"a": "1"})
     commit = await fetched(mirror)
-    child = mirror._reader._child
+    child = mirror._reader._child._child
     assert child is not None
     child.signal(signal.SIGKILL)
     await child.wait()
@@ -173,7 +173,7 @@ async def test_a_reading_process_that_is_killed_midway_is_no_damage(mirror: Mirr
     files = {f"f{n}": os.urandom(2_000_000) for n in range(10)}
     await repository.commit(dict(files))
     commit = await fetched(mirror)
-    child = mirror._reader._child
+    child = mirror._reader._child._child
     assert child is not None
     child.signal(signal.SIGSTOP)
     reading = asyncio.create_task(read(mirror, commit))
@@ -183,6 +183,60 @@ async def test_a_reading_process_that_is_killed_midway_is_no_damage(mirror: Mirr
         await reading
     assert mirror.directory.exists()
     assert await read(mirror, commit) == files
+
+
+async def test_a_cancelled_comparison_does_not_shift_the_answers_of_the_next(
+    mirror: Mirror, repository: Repository
+) -> None:
+    commits = [await repository.commit({f"f{n}": "x" for n in range(count)}) for count in (1, 400, 2_000)]
+    await fetched(mirror)
+    for turns in range(0, 40, 2):
+        asking = asyncio.create_task(mirror.changed_paths(commits[0], commits[2]))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    answers = await asyncio.gather(*(mirror.changed_paths(commits[0], commit) for commit in commits))
+    assert [len(answer or ()) for answer in answers] == [0, 399, 1_999]
+
+
+async def test_a_killed_comparing_process_is_started_again(mirror: Mirror, repository: Repository) -> None:
+    old = await repository.commit({"a": "1"})
+    new = await repository.commit({"a": "2"})
+    await fetched(mirror)
+    assert await mirror.changed_paths(old, new) == ["a"]
+    child = mirror._diff._child._child
+    assert child is not None
+    child.signal(signal.SIGKILL)
+    await child.wait()
+    assert await mirror.changed_paths(new, old) == ["a"]
+
+
+async def test_a_comparison_sees_what_was_fetched_after_its_process_had_started(
+    mirror: Mirror, repository: Repository
+) -> None:
+    commits = [await repository.commit({"a": "0"})]
+    await fetched(mirror)
+    for number in range(1, 4):
+        # More than git unpacks, so that it comes as a pack.
+        commits.append(await repository.commit({f"{number}/{n}": f"{number} {n}" for n in range(150)}))
+        await fetched(mirror)
+        assert len(await mirror.changed_paths(commits[-2], commits[-1]) or ()) == 150
+
+
+async def test_more_changed_paths_than_the_bound_are_unknown_and_the_next_answer_is_right(
+    tmp_path: Path, server: GitServer, repository: Repository
+) -> None:
+    first = await repository.commit({"a": "1"})
+    second = await repository.commit({"a": "2"})
+    third = await repository.commit({f"{'long' * 20}{n}": "x" for n in range(100)})
+    mirror = open_mirror(tmp_path, server.repository_url("r"), bounds=GitBounds(diff_bytes_max=1_000))
+    try:
+        await fetched(mirror)
+        assert await mirror.changed_paths(first, third) is None
+        assert await mirror.changed_paths(first, second) == ["a"]
+    finally:
+        await mirror.close()
 
 
 async def test_bounds_end_a_read_with_a_sentence_and_leave_the_mirror_usable(

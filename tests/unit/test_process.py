@@ -202,9 +202,12 @@ async def test_child_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
-async def test_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", ["death_signal.launcher", "lambda: ()"], ids=["by-setpriv", "by-itself"])
+async def test_child_dies_with_a_parent_that_is_killed(tmp_path: Path, launcher: str) -> None:
     program = (
         "import asyncio, sys\n"
+        "from trueup.clients import death_signal\n"
+        f"death_signal.launcher = {launcher}\n"
         "from trueup.clients.process import base_environment, spawn\n"
         "async def main():\n"
         "    child = await spawn(['sleep', '1000'], env=base_environment())\n"
@@ -216,7 +219,8 @@ async def test_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = await spawn([sys.executable, "-c", program], env=environment, stdout=PIPE, stderr=DEVNULL)
     try:
         pid = int(await parent.stdout.readline())
-        assert is_alive(pid)
+        # Before that the kernel may not have been asked yet.
+        await wait_until(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n", SECONDS_MAX, "its program")
         os.kill(parent.pid, signal.SIGKILL)
         await wait_until(lambda: not is_alive(pid), SECONDS_MAX, "the child's end")
     finally:

@@ -13,6 +13,7 @@ import structlog
 
 from trueup.clients import process
 from trueup.clients.git import Git
+from trueup.clients.git_diff import TreeDiff
 from trueup.clients.git_errors import CorruptMirrorError
 from trueup.clients.git_fetch import Fetcher, Missing, Resolved
 from trueup.clients.git_objects import (
@@ -60,6 +61,7 @@ class Mirror:
         self._git = git
         self._store = Store(git, root)
         self._reader = self._store.reader
+        self._diff = TreeDiff(git, self._store.directory)
         self._fetcher = Fetcher(git, self._store)
         self._turn = asyncio.Lock()
         self._waiting: dict[tuple[str, RepositoryCredentials | None], _Batch] = {}
@@ -76,8 +78,8 @@ class Mirror:
 
     @property
     def is_reading(self) -> bool:
-        """Whether a child process is held open for reading."""
-        return self._reader.is_open
+        """Whether child processes are held open for reading."""
+        return self._reader.is_open or self._diff.is_open
 
     async def close(self) -> None:
         """End every child process. The mirror may be used again."""
@@ -85,11 +87,12 @@ class Mirror:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._reader.close()
+        await self.release()
 
     async def release(self) -> None:
-        """End the process for reading, which the next read starts again."""
+        """End the processes for reading, which the next read starts again."""
         await self._reader.close()
+        await self._diff.close()
 
     async def fetch(
         self, revisions: Collection[str], *, credentials: RepositoryCredentials | None, url: str | None = None
@@ -187,23 +190,15 @@ class Mirror:
         """
         if not (is_full_sha(old) and is_full_sha(new)):
             return None
-        commits = await self.objects([(old, None), (new, None)])
-        if None in commits:
+        trees = await self.objects([(old, ""), (new, "")])
+        if None in trees:
             return None
-        arguments = ["-r", "-z", "--no-renames", "--name-only", "--end-of-options", old, new]
+        before, after = (tree.sha for tree in trees if tree is not None)
         try:
-            completed = await self._git.run(
-                "diff-tree",
-                arguments,
-                env=self._git.local_environment(self.directory),
-                cwd=self.directory,
-                output_bytes_max=self._git.bounds.diff_bytes_max,
-            )
-        except process.ProcessError:
+            async with self._reading():
+                return await self._diff.paths(before, after)
+        except TransientError:
             return None
-        if completed.returncode != 0:
-            return None
-        return [path.decode("utf-8", "surrogateescape") for path in completed.stdout.split(b"\0") if path]
 
     async def objects(self, places: Sequence[tuple[str, str | None]]) -> list[ObjectInfo | None]:
         """What lies at each (commit, path): a tree, a blob, or None. The path `""` is the root's tree.

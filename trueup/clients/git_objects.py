@@ -14,9 +14,9 @@ from pathlib import Path
 
 from trueup.clients import process
 from trueup.clients.git import Git
+from trueup.clients.git_child import GitChild
 from trueup.clients.git_errors import CorruptMirrorError
-from trueup.domain.errors import StalledError, TransientError
-from trueup.telemetry import GIT_COMMANDS
+from trueup.domain.errors import StalledError
 
 #: Requests that are under way at once: small enough for a pipe, large enough to hide its latency.
 REQUESTS_BATCH_MAX = 1_000
@@ -65,34 +65,25 @@ Take = Callable[[ObjectInfo | None, str, bytes], None]
 
 
 class ObjectReader:
-    """Answers from one `git cat-file`, which is started when first needed and again after any mishap.
-
-    What is asked for together is answered by one process without a fork. An exchange that is
-    cancelled or fails ends the process, so that nobody reads another's answer.
-    """
+    """Answers from one `git cat-file`: what is asked for together is answered without a fork."""
 
     def __init__(self, git: Git, directory: Path) -> None:
         self._git = git
-        self._directory = directory
-        self._child: process.Child | None = None
-        self._opened: int | None = None
+        self._child = GitChild(git, directory, ["cat-file", "--batch-command", "--buffer", "-z"])
         self._turn = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
-        return self._child is not None
+        return self._child.is_open
 
     def identity(self) -> int | None:
         """Which directory is in the mirror's place now; another one after it was made anew."""
-        try:
-            return self._directory.stat().st_ino
-        except FileNotFoundError:
-            return None
+        return self._child.identity()
 
     async def close(self) -> None:
         """End the process; the next question starts another."""
         async with self._turn:
-            await self._drop()
+            await self._child.drop()
 
     async def info(self, names: Sequence[str]) -> list[ObjectInfo | None]:
         """What each object name (any that git-rev-parse(1) knows) stands for; None for nothing."""
@@ -133,57 +124,13 @@ class ObjectReader:
         return read
 
     async def _exchange(self, command: bytes, names: Sequence[str], take: Take, *, with_content: bool) -> None:
-        clean = False
-        try:
-            async with asyncio.timeout(self._git.bounds.local_seconds_max):
-                child = await self._running()
-                encoded = [name.encode("utf-8", "surrogateescape") for name in names]
-                child.stdin.write(b"".join(b"%s %s\0" % (command, name) for name in encoded) + b"flush\0")
-                for name, raw in zip(names, encoded, strict=True):
-                    info = await self._header(child, raw)
-                    data = await self._body(child, info) if with_content and info is not None else b""
-                    take(info, name, data)
-                clean = True
-        except (asyncio.IncompleteReadError, ConnectionError) as e:
-            raise await self._ended() from e
-        except TimeoutError as e:
-            raise TransientError("reading from the mirror took too long; is its disk overloaded?") from e
-        except process.ProcessNotStarted as e:
-            if self.identity() is None:
-                raise CorruptMirrorError("the mirror is gone") from e
-            raise TransientError(f"the mirror cannot be read: {e}") from e
-        finally:
-            if not clean:
-                await self._drop()
-
-    async def _running(self) -> process.Child:
-        # Another process may have put a damaged mirror aside, with ours still reading from it.
-        if self._child is None or self._child.returncode is not None or self._opened != self.identity():
-            await self._drop()
-            self._opened = self.identity()
-            GIT_COMMANDS.labels("cat-file").inc()
-            self._child = await process.spawn(
-                ["git", "cat-file", "--batch-command", "--buffer", "-z"],
-                cwd=self._directory,
-                env=self._git.local_environment(Path()),
-                stdin=process.PIPE,
-                stdout=process.PIPE,
-            )
-        return self._child
-
-    async def _ended(self) -> Exception:
-        """Why the process closed its output: it gave up on an object, or somebody ended it."""
-        child = self._child
-        async with asyncio.timeout(self._git.bounds.local_seconds_max):
-            code = await child.wait() if child is not None else 0
-        if code < 0:
-            return TransientError(f"git cat-file was ended by signal {-code} while it read")
-        return CorruptMirrorError("git cat-file ended on an object that it could not read")
-
-    async def _drop(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            await child.terminate(grace_seconds=0)
+        async with self._child.exchange() as child:
+            encoded = [name.encode("utf-8", "surrogateescape") for name in names]
+            child.stdin.write(b"".join(b"%s %s\0" % (command, name) for name in encoded) + b"flush\0")
+            for name, raw in zip(names, encoded, strict=True):
+                info = await self._header(child, raw)
+                data = await self._body(child, info) if with_content and info is not None else b""
+                take(info, name, data)
 
     async def _header(self, child: process.Child, name: bytes) -> ObjectInfo | None:
         line = await child.stdout.readuntil(b"\n")

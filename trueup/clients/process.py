@@ -3,24 +3,24 @@
 Every child leads its own session and process group, gets exactly the
 environment it is given, and dies with the process that started it, even when
 that one is killed with SIGKILL (on Linux; elsewhere only an orderly end takes
-the children along).
+the children along, see `death_signal`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from asyncio.subprocess import SubprocessStreamProtocol
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import IO, TypeVar, cast
+
+from trueup.clients.death_signal import with_death_signal
 
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
@@ -33,10 +33,6 @@ STREAM_BUFFER_BYTES_MAX = 1024 * 1024
 Target = int | IO[bytes] | None
 Argument = str | bytes | os.PathLike[str]
 Stream = TypeVar("Stream", asyncio.StreamReader, asyncio.StreamWriter)
-
-_PR_SET_PDEATHSIG = 1
-# Loaded here because the child, between fork and exec, must not load anything.
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ProcessError(Exception):
@@ -87,20 +83,6 @@ def base_environment() -> dict[str, str]:
     return environment
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
-    libc = _libc
-    if libc is None:
-        return None
-
-    def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        # The parent may have died before the line above took effect.
-        if os.getppid() != parent:
-            os._exit(127)
-
-    return prepare
-
-
 def _signal_group(transport: asyncio.BaseTransport, number: int) -> None:
     pid = cast("asyncio.SubprocessTransport", transport).get_pid()
     # The child made itself leader of the group `pid` before it ran the program.
@@ -119,16 +101,17 @@ async def _start(
     stderr: Target,
 ) -> asyncio.SubprocessTransport:
     try:
+        command, prepare = with_death_signal(argv, env)
         transport, _ = await asyncio.get_running_loop().subprocess_exec(
             lambda: protocol,
-            *argv,
+            *command,
             cwd=cwd,
             env=dict(env),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),
+            preexec_fn=prepare,
         )
     except OSError as error:
         raise ProcessNotStarted(_program(argv), error.strerror or str(error)) from error

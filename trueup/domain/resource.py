@@ -27,15 +27,19 @@ class ResourceKey:
         where = f"{self.namespace}/{self.name}" if self.namespace else self.name
         return f"{self.kind}.{self.group} {where}" if self.group else f"{self.kind} {where}"
 
-    def member(self) -> str:
-        """The key as a member of a job's scope; `from_member` reads it."""
-        return f"{self.group}/{self.kind}/{self.namespace}/{self.name}"
+    def member(self, version: str = "") -> str:
+        """The key as a member of a job's scope; `from_member` reads it.
+
+        With the `resourceVersion` that somebody has seen of it, a run that has seen it too need not look again.
+        """
+        member = f"{self.group}/{self.kind}/{self.namespace}/{self.name}"
+        return f"{member}/{version}" if version else member
 
     @classmethod
     def from_member(cls, text: str) -> ResourceKey | None:
         """The key that `member` wrote; None for anything else. No part of a legal key holds a slash."""
         parts = text.split("/")
-        return cls(*parts) if len(parts) == 4 and parts[1] and parts[3] else None
+        return cls(*parts[:4]) if len(parts) in {4, 5} and parts[1] and parts[3] else None
 
     @classmethod
     def of(cls, body: Body) -> ResourceKey:
