@@ -15,6 +15,7 @@ from aiohttp import web
 
 from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
+from trueup.clients.election import HOME_WATCH_LEASE, Election
 from trueup.clients.epoch import bump_epoch, read_epoch
 from trueup.clients.ops_server import add_metrics, add_probes, split_listen, write_addresses
 from trueup.clients.queue import Queue
@@ -24,6 +25,7 @@ from trueup.clients.sns import SnsBounds, SnsReader
 from trueup.domain.errors import StalledError
 from trueup.domain.githost import REPOSITORIES_PATH
 from trueup.domain.webhook_secret import WEBHOOK_PATH
+from trueup.engine.bounds import election_bounds
 from trueup.settings import Settings
 
 from .answers import answer_errors
@@ -53,6 +55,7 @@ class Parts:
     dispatcher: Dispatcher
     snapshots: Snapshots
     watcher: Watcher
+    election: Election
     sweep: Sweep
     progress: Progress
     public: web.Application
@@ -86,6 +89,7 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
             first_lists_seconds_max=settings.watch_first_lists_seconds_max,
         ),
     )
+    election = Election(cluster, settings.namespace, HOME_WATCH_LEASE, bounds=election_bounds(settings))
     sweep = Sweep(
         queue,
         dispatcher,
@@ -127,7 +131,7 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
     for application in (public, ops):
         add_probes(application, healthy=progress.standstills, ready=progress.obstacles)
     add_metrics(ops)
-    return Parts(dispatcher, snapshots, watcher, sweep, progress, public, ops)
+    return Parts(dispatcher, snapshots, watcher, election, sweep, progress, public, ops)
 
 
 async def serve(settings: Settings, cluster: Cluster, *, stop: asyncio.Event, sns: SnsReader | None = None) -> None:
@@ -166,7 +170,14 @@ async def _work(parts: Parts) -> None:
         await parts.snapshots.loaded()
         group.create_task(parts.dispatcher.run())
         group.create_task(parts.sweep.run())
+        group.create_task(parts.election.run(partial(_work_alone, parts)))
+
+
+async def _work_alone(parts: Parts) -> None:
+    """What one replica does for all of them."""
+    async with asyncio.TaskGroup() as group:
         group.create_task(parts.watcher.run())
+        group.create_task(parts.sweep.run_at_intervals())
 
 
 async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:

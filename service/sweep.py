@@ -1,5 +1,6 @@
 """What finds the events that were missed: a look at every repository, now and then and after a loss of Redis.
 
+One replica of the service sweeps at intervals; every one looks after the epoch, and sweeps for a new one.
 Redis without an epoch was emptied: the epoch is raised in Kubernetes first and opened in Redis then.
 Any number of replicas may do this at once, since only a higher epoch is ever opened. Each replica
 that sees an epoch it has not seen before sweeps, so that no sweep hangs on one that dies meanwhile.
@@ -102,12 +103,10 @@ class Sweep:
         await self._opened.wait()
 
     async def run(self) -> None:
-        """Until cancelled. The Applications must be loaded: a sweep asks the store what there is."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_epoch())
-            group.create_task(self._sweep_at_intervals())
+        """Keep the epoch until cancelled, in every replica; each new one is a reason to sweep.
 
-    async def _watch_epoch(self) -> None:
+        The Applications must be loaded: a sweep asks the store what there is.
+        """
         while True:
             try:
                 async with asyncio.timeout(self._bounds.epoch_seconds_max):
@@ -163,6 +162,15 @@ class Sweep:
         if opened is None:
             raise TransientError("Redis was emptied while its epoch was being opened")
         return opened
+
+    async def run_at_intervals(self) -> None:
+        """Sweep each repository when its turn comes, until cancelled: one replica does it for all."""
+        # What was due while another replica did this was done by it.
+        self._paces.clear()
+        try:
+            await self._sweep_at_intervals()
+        finally:
+            REPOSITORIES_MISSED.set(0)
 
     async def _sweep_at_intervals(self) -> None:
         bounds = self._bounds

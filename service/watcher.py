@@ -75,7 +75,16 @@ class Watcher:
         applications.on_inventory = self._observe_inventory
 
     async def run(self) -> None:
-        """Watch until cancelled. A kind begins with the first inventory that has it and ends with the last."""
+        """Watch until cancelled, and anew when it is called again.
+
+        A kind begins with the first inventory that has it and ends with the last.
+        """
+        try:
+            await self._watch_kinds()
+        finally:
+            self._forget()
+
+    async def _watch_kinds(self) -> None:
         following: dict[Kind, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             while True:
@@ -90,6 +99,14 @@ class Watcher:
                     self._tell(kind, "starting")
                     following[kind] = group.create_task(self._follow(kind))
                 await self._kinds_changed.wait()
+
+    def _forget(self) -> None:
+        """What was seen says nothing of what moves while nobody watches: the next first lists tell."""
+        self._informers.clear()
+        self._lost.clear()
+        self._unseen.clear()
+        for kind in list(self._states):
+            self._tell(kind, None)
 
     async def _follow(self, kind: Kind) -> None:
         bounds, failures, quiet = self._bounds, 0, QuietLog(__name__)

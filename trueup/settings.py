@@ -143,11 +143,17 @@ class Settings(BaseSettings):
 
     # Cluster.
     api_request_seconds_max: Positive = 30.0
+    #: Requests to one API server at a time move between these: down where it is too busy, up where it is fast.
+    api_requests_in_flight_min: PositiveInt = 4
     api_requests_in_flight_max: PositiveInt = 64
+    #: A server that asks for a pause (429, `Retry-After`) gets it, but no longer than this.
+    api_pause_seconds_max: Positive = 30.0
     #: The API server is asked to end a watch after so long; a connection that has been silent for longer
     #: than the silence leads nowhere.
     watch_seconds: PositiveInt = 50
     watch_silence_seconds_max: Positive = 60.0
+    #: A list that is being streamed and says nothing for so long is given up, and asked for as a list.
+    watch_list_silence_seconds_max: Positive = 10.0
     #: The longest pause after a watch or a list that was refused.
     watch_retry_seconds_max: Positive = 30.0
     #: An object that an inventory gains is looked at where it was seen to move within this time. Well above the
@@ -155,6 +161,11 @@ class Settings(BaseSettings):
     watch_recent_seconds: Positive = 600.0
     #: How long kinds that are listed already wait for the others, so that an application is looked at once.
     watch_first_lists_seconds_max: Positive = 10.0
+    #: Of the service's replicas one watches a cluster: the one that holds its Lease. It renews the Lease, stops where
+    #: it could not for as long as the deadline, and is succeeded when it was not heard of for the whole time.
+    watch_lease_seconds: PositiveInt = 10
+    watch_lease_deadline_seconds: Positive = 6.0
+    watch_lease_renew_seconds: Positive = 2.0
     #: Objects of one application read or written at a time.
     objects_in_flight_max: PositiveInt = 16
 

@@ -17,6 +17,11 @@ GIT_FETCH_SECONDS = Histogram("trueup_git_fetch_seconds", "How long the child pr
 GIT_COMMANDS = Counter("trueup_git_commands_total", "Git child processes started.", ["command"])
 RENDERS = Counter("trueup_renders_total", "Sources turned into manifests; a cache hit is not one.", ["outcome"])
 API_REQUESTS = Counter("trueup_kubernetes_requests_total", "Requests to an API server.", ["verb", "resource", "code"])
+API_REQUESTS_MAX = Gauge(
+    "trueup_kubernetes_requests_in_flight_max",
+    "Requests that an API server is given at a time now, as its answers tell.",
+    ["server"],
+)
 REDIS_CALLS = Counter("trueup_redis_calls_total", "Round trips to Redis.", ["call"])
 WEBHOOKS = Counter("trueup_webhooks_total", "Webhook deliveries by how they were answered.", ["provider", "code"])
 JOBS_ENQUEUED = Counter("trueup_jobs_enqueued_total", "Jobs handed to the queue.", ["kind", "priority"])
@@ -32,6 +37,7 @@ SWEEPS = Counter("trueup_sweeps_total", "Sweeps of the repositories whose turn i
 REPOSITORIES_MISSED = Gauge(
     "trueup_repositories_without_webhook", "Repositories whose refs moved within a day in which no webhook came."
 )
+LEASES_HELD = Gauge("trueup_lease_held", "1 in the one replica that does the work of this Lease.", ["lease"])
 WATCHES = Gauge("trueup_watches", "Kinds that are watched for drift, by how it stands with them.", ["state"])
 WATCH_EVENTS = Counter("trueup_watch_events_total", "Changes of watched objects, by what became of them.", ["outcome"])
 DIRTY_JOBS = Gauge("trueup_dirty_jobs", "Jobs that the service keeps in memory until Redis takes them.")

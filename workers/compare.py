@@ -7,7 +7,6 @@ scope; of the others it carries on what the status says. Where that would not do
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from trueup.domain.application import Application
@@ -17,6 +16,7 @@ from trueup.domain.standing import is_bound_to_its_revision, may_be_looked_at_in
 from trueup.domain.status import entries_of, images_of
 from trueup.engine.checkout import Checkout
 from trueup.engine.comparison import Comparison, hold_against
+from trueup.engine.concurrency import both
 from trueup.engine.observe import Observed
 
 from .affected import keep
@@ -32,11 +32,10 @@ async def compare(run: Run, application: Application) -> Comparison:
     await engine.refuse(application)
     checkout, part = await _where_to_look(run, application)
     rendered = await engine.render(application, checkout)
-    keeping = asyncio.create_task(keep(run.worker, application, checkout.revision, rendered.reads))
-    try:
-        observed = await engine.observe(application, rendered, only=part)
-    finally:
-        await keeping
+    observed, _ = await both(
+        engine.observe(application, rendered, only=part),
+        keep(run.worker, application, checkout.revision, rendered.reads),
+    )
     comparison = await hold_against(application, checkout.revision, observed)
     if part is not None:
         whole = _completed(application, comparison, observed)

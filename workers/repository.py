@@ -20,6 +20,7 @@ from trueup.domain.job import BY_CONTENT, Claim, Job, Priority, application_job,
 from trueup.domain.lenient import as_mapping
 from trueup.domain.repository import check_url
 from trueup.domain.standing import is_unknown
+from trueup.engine.concurrency import both
 from trueup.engine.readers import Look
 from trueup.telemetry import SWEEP_CATCHES
 
@@ -95,9 +96,8 @@ async def _examine(worker: Worker, claim: Claim) -> bool:
     if spellings:
         mirror = await worker.engine.mirrors.mirror(spellings[0].source.repo_url)
         revisions = sorted(followers.by_revision)
-        tips = await _fetch(worker, mirror, spellings, revisions)
         keys = [_tip_key(url, revision) for revision in revisions]
-        examined = await worker.queue.examined_tips(keys)
+        tips, examined = await both(_fetch(worker, mirror, spellings, revisions), worker.queue.examined_tips(keys))
         for revision, key, sealed in zip(revisions, keys, examined, strict=True):
             tip = tips[revision]
             if isinstance(tip, Missing):

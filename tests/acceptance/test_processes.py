@@ -64,6 +64,7 @@ async def test_a_bad_setting_ends_the_start_with_one_sentence(
     [
         ("service", {"TRUEUP_LISTEN": "nonsense"}, "TRUEUP_LISTEN"),
         ("worker", {"TRUEUP_WORKER_OPS_LISTEN": "nonsense"}, "TRUEUP_WORKER_OPS_LISTEN"),
+        ("service", {"TRUEUP_WATCH_LEASE_SECONDS": "6"}, "TRUEUP_WATCH_LEASE_DEADLINE_SECONDS"),
         ("service", {"TRUEUP_REDIS_URL": "nonsense"}, "Redis URL"),
         ("worker", {"TRUEUP_REDIS_URL": "nonsense"}, "Redis URL"),
         ("service", {"KUBECONFIG": "/nowhere"}, "There is no kubeconfig at /nowhere"),

@@ -21,6 +21,7 @@ from tests.support.product import AUTOMATED, SECRET, Installation, config_map, i
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import FaultyProxy, Seen
 from tests.support.wait import wait_until
+from trueup.clients.election import HOME_WATCH_LEASE
 from trueup.domain.incident import Incident
 
 BASE = Path(__file__).parents[2] / "deploy" / "base"
@@ -46,8 +47,8 @@ def granted(role: dict[str, Any]) -> Iterator[Right]:
                         yield Right(group, resource, verb, name)
 
 
-def used(seen: Seen) -> tuple[str, Right] | None:
-    """The namespace of a request for objects, and the right it took."""
+def used(seen: Seen) -> tuple[str, tuple[Right, ...]]:
+    """The namespace of a request for objects, and the rights it took."""
     url = urlsplit(seen.target)
     parts = url.path.strip("/").split("/")
     parts, group = (parts[2:], "") if parts[0] == "api" else (parts[3:], parts[1] if len(parts) > 1 else "")
@@ -55,14 +56,16 @@ def used(seen: Seen) -> tuple[str, Right] | None:
     if len(parts) > 2 and parts[0] == "namespaces":
         namespace, parts = parts[1], parts[2:]
     if not parts:
-        return None
+        return namespace, ()
     query = parse_qs(url.query)
     name = parts[1] if len(parts) > 1 else ""
     verbs = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
     verb = verbs.get(seen.method) or ("watch" if "watch" in query else "get" if name else "list")
     if not name:
         name = query.get("fieldSelector", [""])[0].removeprefix("metadata.name=")
-    return namespace, Right(group, parts[0], verb, name)
+    # A list that is streamed needs the right to list as well: a server that does not stream is asked for a list.
+    verbs_used = ("list", verb) if "sendInitialEvents" in query else (verb,)
+    return namespace, tuple(Right(group, parts[0], verb, name) for verb in verbs_used)
 
 
 def is_used(right: Right, all_used: set[Right]) -> bool:
@@ -82,6 +85,7 @@ async def test_a_push_becomes_synced_under_exactly_the_rights_of_the_deployment(
     made = list(yaml.safe_load_all(await kubectl(admin, "kustomize", str(BASE))))
     rights = [_placed(body, trueup.namespace) for body in made if body["kind"] in RIGHTS]
     await kubectl(admin, "apply", "-f", "-", stdin=yaml.safe_dump_all(rights))
+    await _another_watches(trueup)
     proxies: dict[str, FaultyProxy] = {}
     async with AsyncExitStack() as stack:
         for half in HALVES:
@@ -109,6 +113,14 @@ async def test_a_push_becomes_synced_under_exactly_the_rights_of_the_deployment(
     delivering = _rights(proxies["worker"], *(f"{trueup.delivered_to}-made", ""))
     assert all(is_used(right, delivering) for right in granted(roles["trueup-deliver"]))
     assert all(is_used(right, _rights(proxies["service"], "")) for right in granted(roles["trueup-watch"]))
+
+
+async def _another_watches(trueup: Installation) -> None:
+    """A replica that has gone without a word: the one that starts now waits for the end of its Lease."""
+    spec = {"holderIdentity": "gone", "leaseDurationSeconds": 1, "leaseTransitions": 0}
+    named = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": HOME_WATCH_LEASE}}
+    leases = await trueup.cluster.resource("coordination.k8s.io", "Lease")
+    await trueup.cluster.create(leases, trueup.namespace, {**named, "spec": spec})
 
 
 async def _live_a_life(trueup: Installation, admin: Path) -> None:
@@ -172,7 +184,7 @@ def _is_open_about(name: str, one: Incident) -> bool:
 
 def _rights(proxy: FaultyProxy, *namespaces: str) -> set[Right]:
     found = (used(seen) for seen in proxy.requests)
-    return {one[1] for one in found if one is not None and one[0] in namespaces}
+    return {right for namespace, rights in found if namespace in namespaces for right in rights}
 
 
 def _placed(body: dict[str, Any], namespace: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ async def test_the_service_may_not_touch_what_is_delivered(kubeconfig: Path) -> 
     assert granted == {
         *(("applications", verb) for verb in ("list", "watch")),
         *(("secrets", verb) for verb in ("list", "watch")),
-        *(("leases", verb) for verb in ("create", "get", "patch")),
+        *(("leases", verb) for verb in ("create", "get", "patch", "watch")),
     }
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,109 +10,16 @@ import orjson
 import pytest
 
 from tests.support.api_proxy import proxy_to, through
+from tests.support.informers import IMPATIENT, SECONDS, Editor, agrees, editor, followed, is_watch, running, store
 from tests.support.sandbox import SandboxFacts
-from tests.support.tcp_proxy import FaultyProxy, Seen
+from tests.support.tcp_proxy import Seen
 from tests.support.wait import wait_until
 from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_bounds import ClusterBounds, InformerBounds
 from trueup.clients.informer import Informer
 from trueup.clients.transport import TransportBounds
 
-Change = tuple[str | None, str | None]
-IMPATIENT = InformerBounds(retry_seconds_min=0.01, retry_seconds_max=0.2, watch_seconds=20, silence_seconds_max=20)
-SECONDS = 30
-
-
-def config_map(name: str, value: str = "") -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"value": value}}
-
-
-def value_of(body: dict[str, Any] | None) -> str | None:
-    return None if body is None else str(body["data"]["value"])
-
-
-class Seer:
-    """An informer under test with everything that it reported."""
-
-    def __init__(self, informer: Informer) -> None:
-        self.informer = informer
-        self.changes: list[tuple[str, Change]] = []
-        informer.on_change(self._note)
-
-    def _note(self, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
-        self.changes.append(((new or old or {})["metadata"]["name"], (value_of(old), value_of(new))))
-
-    def of(self, name: str) -> list[Change]:
-        return [change for changed, change in self.changes if changed == name]
-
-    def value(self, namespace: str, name: str) -> str | None:
-        return value_of(self.informer.get(namespace, name))
-
-
-@asynccontextmanager
-async def running(informer: Informer) -> AsyncIterator[Seer]:
-    seer = Seer(informer)
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(informer.run())
-        try:
-            async with asyncio.timeout(SECONDS):
-                await informer.synced()
-            yield seer
-        finally:
-            task.cancel()
-
-
-@asynccontextmanager
-async def followed(
-    sandbox: SandboxFacts, namespace: str, *, bounds: InformerBounds = IMPATIENT, **arguments: Any
-) -> AsyncIterator[tuple[FaultyProxy, Seer]]:
-    """The ConfigMaps of a namespace, followed through a proxy."""
-    eager = ClusterBounds(transport=TransportBounds(credentials_seconds_min=0.0))
-    async with proxy_to(sandbox) as proxy, through(sandbox, proxy, eager) as cluster:
-        resource = await cluster.resource("", "ConfigMap")
-        # The controller manager puts one into every namespace, sooner or later.
-        selector = "metadata.name!=kube-root-ca.crt"
-        informer = Informer(cluster, resource, namespace=namespace, field_selector=selector, bounds=bounds, **arguments)
-        async with running(informer) as seer:
-            yield proxy, seer
-
-
-class Editor:
-    """Somebody who edits ConfigMaps past the proxy."""
-
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self.cluster, self.namespace = cluster, namespace
-
-    async def put(self, name: str, value: str) -> None:
-        resource = await self.cluster.resource("", "ConfigMap")
-        await self.cluster.apply(resource, self.namespace, name, config_map(name, value))
-
-    async def remove(self, name: str) -> None:
-        resource = await self.cluster.resource("", "ConfigMap")
-        live = await self.cluster.get(resource, self.namespace, name)
-        assert live is not None
-        await self.cluster.delete(resource, self.namespace, name, uid=live["metadata"]["uid"], propagation="Background")
-
-    async def truth(self) -> dict[str, str]:
-        resource = await self.cluster.resource("", "ConfigMap")
-        listed = await self.cluster.list_all(resource, self.namespace, field_selector="metadata.name!=kube-root-ca.crt")
-        return {item["metadata"]["name"]: item["metadata"]["resourceVersion"] for item in listed.items}
-
-
-@pytest.fixture
-def editor(cluster: Cluster, namespace: str) -> Editor:
-    return Editor(cluster, namespace)
-
-
-def store(seer: Seer) -> dict[str, str]:
-    return {name: body["metadata"]["resourceVersion"] for (_, name), body in seer.informer.snapshot().items()}
-
-
-async def agrees(seer: Seer, editor: Editor) -> None:
-    async def same() -> bool:
-        return store(seer) == await editor.truth()
-
-    await wait_until(same, SECONDS, "the store is what a full LIST says")
+__all__ = ["editor"]
 
 
 async def test_every_change_is_reported_and_stored_without_managed_fields(
@@ -161,13 +66,14 @@ async def test_no_change_is_missed_when_watches_are_cut(
         assert {name for name, value in told.items() if value is not None} == set(store(seer))
 
 
+@pytest.mark.parametrize("streams", [True, False])
 @pytest.mark.parametrize("form", ["answer", "event"])
 async def test_a_gap_is_filled_by_a_list_that_reports_deletions(
-    sandbox: SandboxFacts, namespace: str, editor: Editor, form: str
+    sandbox: SandboxFacts, namespace: str, editor: Editor, form: str, *, streams: bool
 ) -> None:
     for name in ("stays", "changes", "goes", "is-another"):
         await editor.put(name, "1")
-    async with followed(sandbox, namespace) as (proxy, seer):
+    async with followed(sandbox, namespace, streams=streams) as (proxy, seer):
         hole = proxy.black_hole(is_watch)
         proxy.cut_all()
         await wait_until(lambda: hole.used, SECONDS, "no watch gets through")
@@ -185,7 +91,7 @@ async def test_a_gap_is_filled_by_a_list_that_reports_deletions(
         proxy.lift(hole)
         proxy.cut_all()
         await agrees(seer, editor)
-        assert (gone.used, proxy.lists()) == (1, lists + 1)
+        assert (gone.used, proxy.lists()) == (1, lists if streams else lists + 1)
         assert seer.of("stays") == [(None, "1")]
         assert seer.of("changes") == [(None, "1"), ("1", "2")]
         assert seer.of("goes") == [(None, "1"), ("1", None)]
@@ -261,7 +167,8 @@ async def test_watches_that_end_at_once_for_no_reason_lead_to_a_list(
 async def test_watches_that_the_server_ends_in_time_go_on_without_a_list(
     sandbox: SandboxFacts, namespace: str, editor: Editor
 ) -> None:
-    async with followed(sandbox, namespace, bounds=replace(IMPATIENT, watch_seconds=1)) as (proxy, seer):
+    brief = replace(IMPATIENT, watch_seconds=1)
+    async with followed(sandbox, namespace, bounds=brief, streams=False) as (proxy, seer):
         await wait_until(lambda: proxy.watches() >= 5, SECONDS, "the server has ended four watches")
         await editor.put("one", "1")
         await wait_until(lambda: seer.value(namespace, "one") == "1", SECONDS, "the change is seen")
@@ -285,8 +192,8 @@ async def test_an_unreadable_event_is_passed_over_by_a_list(
 
 
 async def test_an_event_larger_than_any_buffer_arrives(sandbox: SandboxFacts, namespace: str, editor: Editor) -> None:
-    async with followed(sandbox, namespace) as (proxy, seer):
-        await wait_until(proxy.watches, SECONDS, "a watch is open")
+    async with followed(sandbox, namespace, streams=False) as (proxy, seer):
+        await wait_until(lambda: proxy.watches() == 2, SECONDS, "a watch is open")
         # As JSON each of these characters takes six bytes.
         await editor.put("large", "<" * 900_000)
         await wait_until(lambda: seer.value(namespace, "large"), SECONDS, "the large object is seen")
@@ -366,10 +273,6 @@ async def test_an_informer_that_starts_without_a_server_comes_to_it(sandbox: San
             async with asyncio.timeout(SECONDS):
                 await informer.synced()
             task.cancel()
-
-
-def is_watch(seen: Seen) -> bool:
-    return seen.is_watch
 
 
 def anything(seen: Seen) -> bool:

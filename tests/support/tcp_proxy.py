@@ -104,6 +104,10 @@ class FaultyProxy:
         """Answer a watch with 200 and this one event, and end it; `of` is a part of its path."""
         return self._add(Fault(_watches(of), times=times, instead_of_body=line))
 
+    def lose_answers(self, matches: Matches, *, times: int | None = None) -> Fault:
+        """Pass requests on, and reset their connections in place of the answer."""
+        return self._add(Fault(matches, times=times, cut_after_events=0))
+
     def black_hole(self, matches: Matches, *, times: int | None = None) -> Fault:
         """Take requests and never answer."""
         return self._add(Fault(matches, times=times, black_hole=True))

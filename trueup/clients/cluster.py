@@ -54,6 +54,8 @@ class Cluster:
         self.transport = Transport(source or home_source(), self.bounds.transport)
         #: Held by an informer while it lists.
         self.relists = asyncio.Semaphore(self.bounds.relists_in_flight_max)
+        #: API versions whose server does not stream lists. An aggregated one may differ from the others here.
+        self.lists_not_streamed: set[str] = set()
         self._discovery = Discovery(
             self._fetch_discovery, refresh_seconds_min=self.bounds.discovery_refresh_seconds_min
         )

@@ -18,6 +18,8 @@ class InformerBounds:
 
     watch_seconds: int = 50
     silence_seconds_max: float = 60.0
+    #: A list that is being streamed and says nothing for so long is given up, and asked for in the other way.
+    list_silence_seconds_max: float = 10.0
     watch_line_bytes_max: int = 64 * 1024 * 1024
     retry_seconds_min: float = 0.2
     retry_seconds_max: float = 30.0

@@ -14,15 +14,15 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 
 _Argument = str | bytes | os.PathLike[str]
 
 _PR_SET_PDEATHSIG = 1
-_PROBE_SECONDS_MAX = 10.0
+_OPTION = "pdeathsig"
 # Loaded here because the child, between fork and exec, must not load anything.
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -47,15 +47,12 @@ def launcher() -> tuple[str, ...]:
     setpriv = shutil.which("setpriv", path=os.defpath) if sys.platform == "linux" else None
     if setpriv is None:
         return ()
-    words = (setpriv, "--pdeathsig", "KILL", "--")
     try:
         # One that is not util-linux' may not know the option.
-        subprocess.run(  # noqa: S603  a fixed command
-            (*words, setpriv, "--version"), check=True, capture_output=True, timeout=_PROBE_SECONDS_MAX
-        )
-    except (OSError, subprocess.SubprocessError):
+        knows = _OPTION.encode() in Path(setpriv).read_bytes()
+    except OSError:
         return ()
-    return words
+    return (setpriv, f"--{_OPTION}", "KILL", "--") if knows else ()
 
 
 def _asking(parent: int) -> Callable[[], None] | None:

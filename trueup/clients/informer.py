@@ -1,5 +1,7 @@
-"""A kind's objects, kept in memory and kept true: LIST, then WATCH, for ever.
+"""A kind's objects, kept in memory and kept true: what there is, then what changes, for ever.
 
+Where the server can, one request brings both (KEP-3157), so that neither a page nor a list of whole objects is
+ever in memory; where it refuses, or sends no end of what there is, a LIST comes before the WATCH.
 What a cut, a gap, a throttled or an unauthorised answer takes away, the next attempt brings back:
 a change may be reported late or merged with the next, but the store ends up as the cluster is.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from time import monotonic
 from types import MappingProxyType
@@ -16,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from trueup.clients.api_errors import ExpiredError
+from trueup.clients.api_errors import ExpiredError, RejectedError, ServerError
 from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_bounds import InformerBounds
 from trueup.clients.discovery import ApiResource
@@ -30,6 +32,10 @@ Object = dict[str, Any]
 OnChange = Callable[[Object | None, Object | None], None]
 
 _log = structlog.get_logger(__name__)
+
+
+class _NotStreamedError(TrueupError):
+    """The server does not stream lists of such objects."""
 
 
 def without_managed_fields(body: Object) -> Object:
@@ -70,6 +76,8 @@ class Informer:
         self._objects: dict[ObjectName, Object] = {}
         self._snapshot: Mapping[ObjectName, Object] | None = None
         self._resource_version = ""
+        #: Whether the next list is to be streamed: after one that failed it is asked for in the other way.
+        self._streams = True
         self._synced = asyncio.Event()
         self._last_contact: float | None = None
         self._failures = 0
@@ -107,9 +115,11 @@ class Informer:
         """Keep the store true until cancelled, or until an error that ends it."""
         while True:
             try:
-                if not self._resource_version:
+                if not self._resource_version and not self._may_stream():
                     await self._relist()
                 await self._watch()
+            except _NotStreamedError as error:
+                _log.info("lists instead", selection=str(self._selection), reason=str(error))
             except ExpiredError:
                 self._resource_version = ""
                 await self._pause(None)
@@ -129,23 +139,61 @@ class Informer:
                 field_selector=selection.field_selector,
                 metadata_only=selection.metadata_only,
             )
+        if not page.resource_version:
+            raise ServerError(f"the list of {selection} has no resource version to watch from")
+        self._replace(
+            {name: self._transformed(body) for body in page.items if (name := _name_of(body))}, page.resource_version
+        )
+
+    def _may_stream(self) -> bool:
+        return self._streams and self._selection.resource.api_version not in self._cluster.lists_not_streamed
+
+    async def _fill(self, events: AsyncIterator[WatchEvent]) -> None:
+        """Take what there is now from the beginning of a stream; the store stays as it is until all of it has come.
+
+        Raises _NotStreamedError where the server does not stream lists, ServerError where the end does not come.
+        """
+        self._streams = False
+        after: dict[ObjectName, Object] = {}
+        loop, silence = asyncio.get_running_loop(), self._bounds.list_silence_seconds_max
+        try:
+            async with self._cluster.relists, asyncio.timeout(silence) as patience:
+                async for event in events:
+                    patience.reschedule(loop.time() + silence)
+                    version = _metadata(event.object, "resourceVersion")
+                    if event.ends_list and version:
+                        self._replace(after, str(version))
+                        return
+                    if event.type == "BOOKMARK":
+                        raise RejectedError("an ordinary bookmark came before the end of the list")  # noqa: TRY301
+                    if name := _name_of(event.object):
+                        if event.type == "DELETED":
+                            after.pop(name, None)
+                        else:
+                            after[name] = self._transformed(event.object)
+        except RejectedError as error:
+            self._cluster.lists_not_streamed.add(self._selection.resource.api_version)
+            raise _NotStreamedError(str(error)) from error
+        except TimeoutError as error:
+            raise ServerError(f"the list of {self._selection} was silent for {silence:g} s") from error
+        raise ServerError(f"the list of {self._selection} ended before its end")
+
+    def _replace(self, after: dict[ObjectName, Object], resource_version: str) -> None:
+        """Make these the objects of the store, and report what is different."""
         self._last_contact = monotonic()
         before = self._objects
-        after: dict[ObjectName, Object] = {}
-        for body in page.items:
-            if name := _name_of(body):
-                after[name] = self._transformed(body)
         self._objects, self._snapshot = after, None
         for name, body in after.items():
             self._report(before.get(name), body)
         for name, body in before.items():
             if name not in after:
                 self._report(body, None)
-        self._resource_version = page.resource_version
+        self._resource_version = resource_version
+        self._streams = True
         self._synced.set()
 
     async def _watch(self) -> None:
-        """One watch from the version last seen to its end.
+        """One watch from the version last seen to its end, or from what there is now where none was.
 
         Whatever ends it, it was fruitful if it brought a word or lasted; a row of watches that did
         neither is a gap that the server does not own up to.
@@ -163,6 +211,9 @@ class Informer:
                 line_bytes_max=bounds.watch_line_bytes_max,
             )
             async with aclosing(events):
+                if not self._resource_version:
+                    await self._fill(events)
+                    fruitful = True
                 async for event in events:
                     fruitful = True
                     self._last_contact = monotonic()

@@ -23,9 +23,13 @@ from trueup import telemetry
 from trueup.clients.api_errors import Asked, ServerError, ThrottledError, check_response
 from trueup.clients.credentials import Credentials, CredentialsSource
 from trueup.clients.kubernetes_light import RESTClientObject
-from trueup.domain.errors import StalledError
+from trueup.clients.places import Places
+from trueup.domain.concurrency import ConcurrencyLimit, LimitBounds
+from trueup.domain.errors import StalledError, TransientError
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: How long these take says nothing of how busy the server is.
+_OF_ANY_LENGTH = frozenset({"LIST", "WATCH"})
 _ERROR_BODY_BYTES_MAX = 1024 * 1024
 _log = structlog.get_logger(__name__)
 
@@ -36,8 +40,13 @@ class TransportBounds:
 
     request_seconds_max: float = 30.0
     connect_seconds_max: float = 10.0
-    #: Requests under way at a time; watches are counted apart.
+    #: Requests under way at a time, between these as the server's answers tell; watches are counted apart.
+    requests_in_flight_min: int = 4
     requests_in_flight_max: int = 64
+    #: No server that asks for a pause is left alone for longer.
+    pause_seconds_max: float = 30.0
+    #: And so many places are kept for Leases: what keeps a process at work must not wait behind that work.
+    lease_requests_in_flight_max: int = 4
     watches_max: int = 512
     response_bytes_max: int = 256 * 1024 * 1024
     #: Credentials older than this are read again before the next request.
@@ -45,6 +54,14 @@ class TransportBounds:
     #: A wave of 401s reads the source (an exec plugin, say) no more often than this.
     credentials_seconds_min: float = 2.0
     credentials_read_seconds_max: float = 30.0
+
+    @property
+    def limit(self) -> LimitBounds:
+        return LimitBounds(
+            requests_min=self.requests_in_flight_min,
+            requests_max=self.requests_in_flight_max,
+            pause_seconds_max=self.pause_seconds_max,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +109,21 @@ class Transport:
         self._read_at = float("-inf")
         self._renewal = asyncio.Lock()
         self._sessions: list[_Session] = []
-        self._in_flight = asyncio.Semaphore(bounds.requests_in_flight_max)
+        self._limit = ConcurrencyLimit(bounds.limit)
+        self._places = Places(self._limit)
+        self._lease_places = asyncio.Semaphore(bounds.lease_requests_in_flight_max)
+        self._limit_told = 0
         self._watches = 0
 
     async def __aenter__(self) -> Self:
         await self._fresh_credentials()
+        self._tell_limit()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._places.close()
         while self._sessions:
             await self._sessions.pop().close()
 
@@ -116,7 +138,7 @@ class Transport:
         Raises what `check_response` makes of any other, and ServerError where there was none within
         `request_seconds_max`.
         """
-        async with self._in_flight:
+        async with self._lease_places if _is_of_lease(request) else self._places:
             limits = aiohttp.ClientTimeout(
                 total=self.bounds.request_seconds_max, sock_connect=self.bounds.connect_seconds_max
             )
@@ -130,6 +152,10 @@ class Transport:
             raise ThrottledError(f"{request.asked}: over {self.bounds.watches_max} watches on {self.server}")
         self._watches += 1
         try:
+            if not _is_of_lease(request):
+                # A watch keeps no place, but it is a request to begin with.
+                async with self._places:
+                    pass
             limits = aiohttp.ClientTimeout(
                 total=None, sock_connect=self.bounds.connect_seconds_max, sock_read=silence_seconds_max
             )
@@ -140,8 +166,10 @@ class Transport:
 
     @asynccontextmanager
     async def _answer(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
+        asked_at = monotonic()
         try:
             credentials = await self._fresh_credentials()
+            asked_at = monotonic()
             response = await self._open(request, credentials, limits)
             if response.status == 401:
                 renewed = await self._fresh_credentials(instead_of=credentials)
@@ -152,13 +180,38 @@ class Transport:
                     response = await self._open(request, renewed, limits)
             try:
                 if not 200 <= response.status < 300:
-                    check_response(request.asked, response.status, response.headers, await _error_body(response))
+                    await self._refuse(request, response, asked_at)
+                elif request.asked.verb not in _OF_ANY_LENGTH:
+                    self._limit.answered((request.asked.verb, request.asked.resource), asked_at, monotonic())
+                    self._tell_limit()
                 yield response
             finally:
                 # A body read to its end gives the connection back by itself; any other ends it.
                 response.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(error, TimeoutError) and limits.total is not None:
+                self._too_busy(asked_at, None)
             raise self._no_answer(request, error) from error
+
+    async def _refuse(self, request: Request, response: aiohttp.ClientResponse, asked_at: float) -> None:
+        """Raise what the answer means, and take it to heart where the server is too busy."""
+        try:
+            check_response(request.asked, response.status, response.headers, await _error_body(response))
+        except TransientError as error:
+            seconds = error.retry_after_seconds
+            if response.status == 429 or (response.status == 503 and seconds):
+                self._too_busy(asked_at, seconds)
+            raise
+
+    def _too_busy(self, asked_at: float, pause_seconds: float | None) -> None:
+        self._limit.refused(asked_at, monotonic(), pause_seconds)
+        self._places.obey()
+        self._tell_limit()
+
+    def _tell_limit(self) -> None:
+        if self._limit_told != self._limit.requests_max:
+            self._limit_told = self._limit.requests_max
+            telemetry.API_REQUESTS_MAX.labels(self.server).set(self._limit_told)
 
     async def _open(
         self, request: Request, credentials: Credentials, limits: aiohttp.ClientTimeout
@@ -231,12 +284,17 @@ class Transport:
 
     async def _adopt(self, credentials: Credentials) -> None:
         if not self._sessions or self._sessions[-1].fingerprint != credentials.tls_fingerprint:
-            connections = self.bounds.requests_in_flight_max + self.bounds.watches_max
+            bounds = self.bounds
+            connections = bounds.requests_in_flight_max + bounds.lease_requests_in_flight_max + bounds.watches_max
             self._sessions.append(_Session(credentials, connections))
         self._credentials, self._read_at = credentials, monotonic()
         # The one before may still carry requests; the one before that no longer.
         while len(self._sessions) > 2:
             await self._sessions.pop(0).close()
+
+
+def _is_of_lease(request: Request) -> bool:
+    return request.asked.resource == "leases"
 
 
 async def _error_body(response: aiohttp.ClientResponse) -> bytes:

@@ -1,6 +1,6 @@
 """The watch protocol: one request, one JSON object a line, until somebody ends it.
 
-See "Efficient detection of changes" in the Kubernetes API concepts.
+See "Efficient detection of changes" and "Streaming lists" in the Kubernetes API concepts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from trueup.clients.api_errors import Asked, ServerError, error_from_status
 from trueup.clients.cluster import METADATA_OBJECT, Cluster, object_path
 from trueup.clients.discovery import ApiResource
 from trueup.clients.transport import Request
+from trueup.domain.lenient import as_mapping
+
+#: On the bookmark with which a streamed list is complete.
+LIST_END_ANNOTATION = "k8s.io/initial-events-end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,12 @@ class WatchEvent:
     #: ADDED, MODIFIED, DELETED or BOOKMARK.
     type: str
     object: dict[str, Any]
+
+    @property
+    def ends_list(self) -> bool:
+        """Whether all that there was at the start of a streamed list has been sent."""
+        annotations = as_mapping(as_mapping(self.object.get("metadata")).get("annotations"))
+        return self.type == "BOOKMARK" and annotations.get(LIST_END_ANNOTATION) == "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +64,21 @@ async def watch_events(
 ) -> AsyncGenerator[WatchEvent, None]:
     """Everything after `resource_version`, until the server closes after about `seconds`.
 
+    Without a version the server is asked for what there is now as well, each object as an event, up to the one
+    that `ends_list`. A server that cannot do so refuses with RejectedError, or ignores it.
+
     Raises ExpiredError where that version is too old, ServerError where the connection is cut or
     silent for `silence_seconds_max`, and what `api_errors` names for any other refusal.
     """
     resource = selection.resource
-    asked = Asked("WATCH", resource.plural, selection.namespace, secret=resource.is_secret)
+    verb = "WATCH" if resource_version else "LIST"
+    asked = Asked(verb, resource.plural, selection.namespace, secret=resource.is_secret)
     query = {
         "watch": "true",
         "allowWatchBookmarks": "true",
         "resourceVersion": resource_version,
+        "sendInitialEvents": "" if resource_version else "true",
+        "resourceVersionMatch": "" if resource_version else "NotOlderThan",
         "timeoutSeconds": str(seconds),
         "labelSelector": selection.label_selector,
         "fieldSelector": selection.field_selector,

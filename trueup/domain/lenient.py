@@ -9,7 +9,8 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def as_mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else _NOTHING
+    # Nearly always it is one, and asking whether something is a Mapping is dear.
+    return value if type(value) is dict or isinstance(value, Mapping) else _NOTHING
 
 
 def as_list(value: object) -> Sequence[Any]:

@@ -15,7 +15,7 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     patch: dict[str, Any] = {name: None for name in old if new.get(name) is None}
     for name, value in new.items():
         before = old.get(name)
-        if value is None:
+        if value is None or value is before:
             continue
         if isinstance(value, Mapping) and isinstance(before, Mapping):
             inner = merge_patch(before, value)
@@ -37,6 +37,8 @@ def without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _same(one: object, other: object) -> bool:
     """Equal as JSON: Python takes True for 1, at any depth."""
+    if one is other:
+        return True
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, Mapping) and isinstance(other, Mapping):

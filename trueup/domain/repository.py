@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from trueup.domain.errors import InvalidSpecError
@@ -14,6 +15,8 @@ from trueup.domain.version_range import parse_range
 SCHEMES = frozenset({"https", "ssh"})
 URL_CHARS_MAX = 2_048
 REVISION_CHARS_MAX = 250
+#: Spellings that are not taken apart again.
+URLS_REMEMBERED_MAX = 4_096
 HEAD = "HEAD"
 
 _DEFAULT_PORTS = {"https": "443", "http": "80", "ssh": "22", "git": "9418"}
@@ -57,6 +60,7 @@ class UrlParts:
     is_scp: bool = False
 
 
+@lru_cache(maxsize=URLS_REMEMBERED_MAX)
 def split_url(url: str) -> UrlParts:
     """Take any text apart as git would; never fails."""
     if match := _SCHEME_FORM.fullmatch(url):
@@ -74,6 +78,7 @@ def split_url(url: str) -> UrlParts:
     return UrlParts(scheme.lower(), user, password, host.lower(), port or "", path)
 
 
+@lru_cache(maxsize=URLS_REMEMBERED_MAX)
 def normalize_url(url: str) -> str:
     """The key of a repository, `host[:port]/path`: the same for every spelling that means the same.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from trueup.clients.cluster_bounds import ClusterBounds, InformerBounds
+from trueup.clients.election import ElectionBounds
 from trueup.clients.git import GitBounds
 from trueup.clients.read_sets import ReadSetBounds
 from trueup.clients.transport import TransportBounds
+from trueup.domain.errors import StalledError
 from trueup.settings import Settings
 
 
@@ -14,13 +16,30 @@ def cluster_bounds(settings: Settings) -> ClusterBounds:
     return ClusterBounds(
         TransportBounds(
             request_seconds_max=settings.api_request_seconds_max,
+            requests_in_flight_min=settings.api_requests_in_flight_min,
             requests_in_flight_max=settings.api_requests_in_flight_max,
+            pause_seconds_max=settings.api_pause_seconds_max,
         ),
         InformerBounds(
             watch_seconds=settings.watch_seconds,
             silence_seconds_max=settings.watch_silence_seconds_max,
+            list_silence_seconds_max=settings.watch_list_silence_seconds_max,
             retry_seconds_max=settings.watch_retry_seconds_max,
         ),
+    )
+
+
+def election_bounds(settings: Settings) -> ElectionBounds:
+    """In the contest for a Lease; StalledError where a holder would not stop before the next one begins."""
+    if not settings.watch_lease_renew_seconds < settings.watch_lease_deadline_seconds < settings.watch_lease_seconds:
+        raise StalledError(
+            "The settings do not hold: TRUEUP_WATCH_LEASE_RENEW_SECONDS must be below "
+            "TRUEUP_WATCH_LEASE_DEADLINE_SECONDS, and that below TRUEUP_WATCH_LEASE_SECONDS"
+        )
+    return ElectionBounds(
+        lease_seconds=settings.watch_lease_seconds,
+        deadline_seconds=settings.watch_lease_deadline_seconds,
+        renew_seconds=settings.watch_lease_renew_seconds,
     )
 
 

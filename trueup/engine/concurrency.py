@@ -1,12 +1,13 @@
-"""Many small pieces of work, a bounded number at a time, under one roof."""
+"""Several pieces of work under one roof: many, a bounded number at a time, or two side by side."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, in_flight_max: int) -> None:
@@ -32,6 +33,18 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, in_f
         await asyncio.create_task(every_one())
     except BaseExceptionGroup as errors:
         raise _first(errors) from errors
+
+
+async def both(first: Awaitable[T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Do the two side by side. An error of the first ends the second, and each error is raised as it is."""
+    beside = asyncio.create_task(second)
+    try:
+        answer = await first
+    except BaseException:
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+        raise
+    return answer, await beside
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
