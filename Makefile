@@ -6,11 +6,13 @@ PYTHON ?= $(shell sh scripts/find-python)
 VENV := .venv
 # Each has a control plane of its own (about 0.5 GB).
 TEST_PROCESSES ?= 2
+# Such as `--json figures.json`; `python -m benchmarks --help` has them all.
+BENCH_OPTIONS ?=
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup controlplane demo test check bench bench-profile format crds clean
+.PHONY: help setup controlplane demo test check bench bench-large bench-profile format crds clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,7 +36,11 @@ check: setup ## Style, types, import direction, size budget, the wheel, the Dock
 	@sh scripts/check "$(BIN)"
 
 bench: controlplane ## How fast it is and what it costs, beside the same calls made bare (benchmarks/README.md)
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
+
+bench-large: controlplane ## The same of 10,000 applications of one ConfigMap each, beside 100 of them
+	@$(BIN)/python -m benchmarks --shape configmap --applications 100 10000 --events push edit \
+		--hooks-per-second 0 --cold-starts 3 $(BENCH_OPTIONS)
 
 bench-profile: controlplane ## Where the time of a push and of a live edit goes
 	@$(BIN)/python -m benchmarks --profile --applications 100

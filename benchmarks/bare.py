@@ -41,12 +41,13 @@ _GIT_SETTINGS = {
 
 
 class Git:
-    """A bare mirror of one branch, read through one long-lived `git cat-file`."""
+    """A bare mirror of one branch: one long-lived `git cat-file` reads it and one `git diff-tree` compares in it."""
 
     def __init__(self, url: str, directory: Path) -> None:
         self._url = url
         self._directory = directory
         self._reader: asyncio.subprocess.Process | None = None
+        self._differ: asyncio.subprocess.Process | None = None
         self._reading = asyncio.Lock()
         self.work = {"git fetches": 0.0, "fetch seconds": 0.0, "git children": 0.0}
         self._environment = {
@@ -64,19 +65,14 @@ class Git:
     async def open(self) -> None:
         await self._run("init", "--quiet", "--bare", str(self._directory))
         await self.fetch()
-        self._reader = await asyncio.create_subprocess_exec(
-            "git",
-            "cat-file",
-            "--batch",
-            env=self._environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
+        self._reader = await self._stays("cat-file", "--batch")
+        self._differ = await self._stays("diff-tree", "--stdin", "-r", "-z", "--no-renames", "--name-only")
 
     async def close(self) -> None:
-        if self._reader is not None:
-            self._reader.terminate()
-            await self._reader.wait()
+        for child in (self._reader, self._differ):
+            if child is not None:
+                child.terminate()
+                await child.wait()
 
     async def fetch(self) -> None:
         flags = ("--quiet", "--atomic", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
@@ -86,20 +82,22 @@ class Git:
         self.work["git fetches"] += 1
 
     async def changed_paths(self, old: str, new: str) -> list[str]:
-        out, _ = await self._run("diff-tree", "-r", "-z", "--no-renames", "--name-only", old, new)
-        return [path.decode() for path in out.split(b"\0") if path]
+        """Between two trees, one question at a time."""
+        asked, answers = _pipes(self._differ)
+        # A line that names no object comes back as it is, and no path looks like this one.
+        asked.write(f"{old} {new}\n//\n".encode())
+        out = await answers.readuntil(b"//\n")
+        return [path.decode() for path in out.removesuffix(b"//\n").partition(b"\n")[2].split(b"\0") if path]
 
     async def read(self, name: str) -> tuple[str, bytes]:
         """SHA and bytes of an object."""
-        reader = self._reader
-        if reader is None or reader.stdin is None or reader.stdout is None:
-            raise RuntimeError("the mirror is not open")
+        asked, answers = _pipes(self._reader)
         async with self._reading:
-            reader.stdin.write(f"{name}\n".encode())
-            header = (await reader.stdout.readuntil(b"\n")).split()
+            asked.write(f"{name}\n".encode())
+            header = (await answers.readuntil(b"\n")).split()
             if len(header) != 3:
                 raise RuntimeError(f"git cat-file has no {name}")
-            data = await reader.stdout.readexactly(int(header[2]) + 1)
+            data = await answers.readexactly(int(header[2]) + 1)
         return header[0].decode(), data[:-1]
 
     async def manifests(self, revision: str, directory: str) -> list[dict[str, Any]]:
@@ -113,6 +111,15 @@ class Git:
             data = rest[20:]
         return found
 
+    async def _stays(self, *arguments: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            "git",
+            *arguments,
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+
     async def _run(self, *arguments: str) -> tuple[bytes, float]:
         """What the child wrote, and for how many seconds it ran once it was started."""
         self.work["git children"] += 1
@@ -124,6 +131,12 @@ class Git:
         if child.returncode != 0:
             raise RuntimeError(f"git {arguments[0]}: {words.decode(errors='replace')}")
         return out, time.monotonic() - started
+
+
+def _pipes(child: asyncio.subprocess.Process | None) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
+    if child is None or child.stdin is None or child.stdout is None:
+        raise RuntimeError("the mirror is not open")
+    return child.stdin, child.stdout
 
 
 @dataclass
@@ -161,7 +174,16 @@ class Api:
         return await self._call("APPLY", "PATCH", path, body, APPLY_PATCH)
 
     async def watch(self, kind: str, namespace: str, resource_version: str) -> AsyncIterator[dict[str, Any]]:
-        """Each event, until cancelled or until the server ends it."""
+        """Each event, until cancelled. RuntimeError where what comes next is no longer known."""
+        while True:
+            async for event in self._watch(kind, namespace, resource_version):
+                if event["type"] == "ERROR":
+                    raise RuntimeError(f"the watch of {kind} objects: {event['object']}")
+                resource_version = event["object"]["metadata"]["resourceVersion"]
+                yield event
+
+    async def _watch(self, kind: str, namespace: str, resource_version: str) -> AsyncIterator[dict[str, Any]]:
+        """Each event, until the server ends it: after half an hour, or because it has too many to hand over."""
         path = f"{_path(kind, namespace)}?watch=true&resourceVersion={resource_version}"
         limits = aiohttp.ClientTimeout(total=None)
         async with self._open.get(self.server + path, timeout=limits) as answer:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from benchmarks.acknowledge import Stream
 from benchmarks.counters import since
 from benchmarks.figures import Case, Idle, Side
 from benchmarks.processes import paused, pss_bytes
+from benchmarks.shapes import Edit, Shape
 from benchmarks.stage import FLOOR, GAP_SECONDS, PRODUCT, Stage
 from tests.support.product import is_synced, sync_status
 from tests.support.sightings import watching
@@ -19,7 +21,7 @@ from tests.support.sightings import watching
 #: Product and floor take turns in blocks of so many, so that what else the machine does hits both.
 BLOCK = 20
 EVENT_SECONDS_MAX = 60.0
-ONBOARDING_SECONDS_MAX = 900.0
+ONBOARDING_SECONDS_MIN, ONBOARDING_SECONDS_MAX_EACH = 300.0, 0.15
 EDITOR = "kubectl-edit"
 
 Raw = Mapping[str, Any]
@@ -30,9 +32,14 @@ class Plan:
     """How much is measured."""
 
     names: Sequence[str]
+    shape: Shape
     samples: int
     edits: int
+    #: Which kinds of events, beside onboarding.
+    events: Sequence[str]
     idle_seconds: float
+    cold_starts: int
+    hooks: Stream | None
 
     def name(self, number: int) -> str:
         """Which application the sample of that number is about: each in turn."""
@@ -99,30 +106,6 @@ async def push(place: Stage, plan: Plan) -> Case:
     return case
 
 
-@dataclass(frozen=True)
-class Edit:
-    """What a person changes by hand in one of an application's objects."""
-
-    group: str
-    kind: str
-    change: Raw
-    back: Raw
-
-
-EDITS = (
-    Edit("", "ConfigMap", {"data": {"log-level": "debug"}}, {"data": {"log-level": "info"}}),
-    Edit("apps", "Deployment", {"spec": {"replicas": 2}}, {"spec": {"replicas": 1}}),
-    Edit(
-        "",
-        "Service",
-        {"spec": {"ports": [{"name": "http", "port": 81, "targetPort": "http"}]}},
-        {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": "http"}]}},
-    ),
-)
-#: What a plain server-side apply undoes. A list keyed by port needs the ownership of its items moved first.
-HEALED_EDITS = EDITS[:2]
-
-
 async def _patch(place: Stage, edit: Edit, name: str, body: Raw) -> None:
     resource = await place.bob.resource(edit.group, edit.kind)
     await place.bob.merge_patch(resource, place.trueup.delivered_to, name, body, field_manager=EDITOR)
@@ -147,8 +130,7 @@ async def edits_undone(place: Stage, plan: Plan, numbers: Sequence[int]) -> None
     names = [plan.name(number) for number in numbers]
     back = place.sightings.expect(names, _is("Synced"))
     for number, name in zip(numbers, names, strict=True):
-        edit = EDITS[number % len(EDITS)]
-        await _patch(place, edit, name, edit.back)
+        await _patch(place, edit := place.edit(number), name, edit.back)
     await place.sightings.until(back, "what was edited is Synced again", seconds_max=EVENT_SECONDS_MAX)
 
 
@@ -159,7 +141,7 @@ async def live_edit(place: Stage, plan: Plan) -> Case:
     async def block(side: str, into: Side, numbers: Sequence[int]) -> None:
         async with Window(place, side, into):
             for number in numbers:
-                edit = EDITS[number % len(EDITS)]
+                edit = place.edit(number)
                 sent, answered, at = await edit_seen(place, edit, plan.name(number))
                 into.times.add(at - sent)
                 into.part("from the answer to the edit").add(max(0.0, at - answered))
@@ -178,13 +160,13 @@ async def heal(place: Stage, plan: Plan) -> Case:
     One edit for each application: a second would meet the backoff.
     """
     case = Case("live edit → healed")
-    samples = min(plan.samples, len(plan.names))
+    samples, healed = min(plan.samples, len(plan.names)), place.monorepo.shape.healed_edits
     await place.heal_themselves({plan.name(number) for number in range(samples + 1)})
 
     async def block(side: str, into: Side, numbers: Sequence[int]) -> None:
         async with Window(place, side, into):
             for number in numbers:
-                name, edit = plan.name(number), HEALED_EDITS[number % len(HEALED_EDITS)]
+                name, edit = plan.name(number), healed[number % len(healed)]
                 seen = place.sightings.expect([name], _Healed())
                 sent = time.monotonic()
                 await _patch(place, edit, name, edit.change)
@@ -258,7 +240,8 @@ async def _onboarding(
         began = time.monotonic()
         await place.create_applications(applications, namespace, delivered)
         into.part("until all are created").add(time.monotonic() - began)
-        at = await place.sightings.until(seen, "all are synced", seconds_max=ONBOARDING_SECONDS_MAX)
+        seconds_max = ONBOARDING_SECONDS_MIN + ONBOARDING_SECONDS_MAX_EACH * len(applications)
+        at = await place.sightings.until(seen, "all are synced", seconds_max=seconds_max)
         into.times.add(at - began)
 
 

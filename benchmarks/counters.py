@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from tests.support.product import Metrics
 
 VERBS = ("GET", "LIST", "WATCH", "CREATE", "PATCH", "APPLY", "UPDATE", "DELETE")
+LISTS_OF_APPLICATIONS = "LISTs of Applications"
 _REQUESTS = "trueup_kubernetes_requests_total"
 _TOTALS = {
     "git fetches": "trueup_git_fetches_total",
@@ -37,6 +38,7 @@ def work_of(halves: Iterable[Metrics]) -> dict[str, float]:
             found[name] += metrics.total(counter)
         for verb in VERBS:
             found[verb] += metrics.total(_REQUESTS, verb=verb)
+        found[LISTS_OF_APPLICATIONS] += metrics.total(_REQUESTS, verb="LIST", resource="applications")
     return dict(found)
 
 

@@ -112,3 +112,61 @@ class Idle:
 
     def described(self) -> dict[str, Any]:
         return {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds, "calls": dict(self.calls)}
+
+
+@dataclass
+class Burst:
+    """How one side answered webhooks that came at a fixed rate."""
+
+    #: From when each was due until it was answered.
+    times: Series
+    #: By how much the sender itself came too late; part of the times.
+    lateness: Series
+    #: How many had each status, or `none`.
+    answers: Mapping[str, int]
+    #: Of the side's processes.
+    cpu_seconds: float
+
+    def described(self) -> dict[str, Any]:
+        return {
+            **self.times.described(),
+            "sender_late": self.lateness.described(),
+            "answers": dict(self.answers),
+            "cpu_seconds": self.cpu_seconds,
+        }
+
+
+@dataclass
+class Acknowledgement:
+    """One stream of webhooks, sent to the product, to the service alone, and to the floor."""
+
+    per_second: float
+    seconds: float
+    repositories: int
+    body_bytes: int
+    bursts: dict[str, Burst] = field(default_factory=dict)
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "per_second": self.per_second,
+            "seconds": self.seconds,
+            "repositories": self.repositories,
+            "body_bytes": self.body_bytes,
+            "bursts": {name: burst.described() for name, burst in self.bursts.items()},
+        }
+
+
+@dataclass
+class Cold:
+    """How long a service takes that was not running."""
+
+    #: From its start until a webhook is answered 202.
+    answered: Series = field(default_factory=Series)
+    #: A Python that imports what the service is made of, and ends.
+    imported: Series = field(default_factory=Series)
+    #: The floor: a Python that imports aiohttp, and ends.
+    floor: Series = field(default_factory=Series)
+
+    def described(self) -> dict[str, Any]:
+        series = {"answered": self.answered, "imported": self.imported, "floor": self.floor}
+        return {name: one.described() for name, one in series.items()}

@@ -3,13 +3,14 @@
 `python -m benchmarks.floor` reads its facts as JSON from stdin, says `{"listen": "host:port"}` and takes
 
 * `POST /api/webhook`: a signed push. Fetch, diff, read, look, fence, apply, outcome.
+* `POST /-/acknowledge`: a signed push that is only taken down, in Redis.
 * `POST /-/catch-up`: fetch, and take the tip as known; nothing is applied.
 * `POST /-/watch`: watch the objects; an edit is written down as OutOfSync and, with `{"heal": true}`, undone.
 * `POST /-/onboard`: `{"namespace", "delivered"}`; deliver each Application that appears there.
 * `POST /-/rest`: end all watches.
 * `GET /-/calls`: how many calls of each kind it has made.
 
-It knows nothing beyond what these need: no queue, no retries, one repository, three kinds. At its first
+It knows nothing beyond what these need: no queue, no retries, one repository, the kinds of one shape. At its first
 error it ends, for figures from calls that failed would be none.
 """
 
@@ -27,12 +28,13 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from redis.asyncio import Redis
 
 from benchmarks.bare import REF, Api, Git
 
 TRACKING = "argocd.argoproj.io/tracking-id"
-KINDS = ("ConfigMap", "Deployment", "Service")
 IN_FLIGHT = 16
+NOTE_SECONDS = 60
 
 Raw = dict[str, Any]
 
@@ -61,12 +63,16 @@ def _content(body: Raw) -> bytes:
 class Floor:
     api: Api
     git: Git
+    redis: Redis
     namespace: str
     delivered: str
     directory: str
+    #: Of the objects that are watched.
+    kinds: list[str]
     secret: bytes
     group: asyncio.TaskGroup
     tip: str = ""
+    tree: str = ""
     heals: bool = False
     watches: list[asyncio.Task[None]] = field(default_factory=list)
     desired: dict[str, list[Raw]] = field(default_factory=dict)
@@ -75,23 +81,33 @@ class Floor:
     # A push
 
     async def pushed(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        given = request.headers.get("X-Hub-Signature-256", "")
-        if not hmac.compare_digest("sha256=" + hmac.digest(self.secret, body, "sha256").hex(), given):
+        if not await self._is_genuine(request):
             return web.Response(status=401)
         self.group.create_task(self._push())
         return web.Response(status=202)
 
+    async def acknowledged(self, request: web.Request) -> web.Response:
+        if not await self._is_genuine(request):
+            return web.Response(status=401)
+        await self.redis.set("floor", request.headers["X-GitHub-Delivery"], ex=NOTE_SECONDS)
+        return web.Response(status=202)
+
+    async def _is_genuine(self, request: web.Request) -> bool:
+        body = await request.read()
+        given = request.headers.get("X-Hub-Signature-256", "")
+        return hmac.compare_digest("sha256=" + hmac.digest(self.secret, body, "sha256").hex(), given)
+
     async def _push(self) -> None:
-        old = self.tip
+        old = self.tree
         await self._follow_tip()
-        paths = await self.git.changed_paths(old, self.tip)
+        paths = await self.git.changed_paths(old, self.tree)
         affected = sorted({path.split("/")[1] for path in paths if path.startswith(f"{self.directory}/")})
         await asyncio.gather(*(self._sync(name) for name in affected))
 
     async def _follow_tip(self) -> None:
         await self.git.fetch()
         self.tip, _ = await self.git.read(REF)
+        self.tree, _ = await self.git.read(f"{REF}^{{tree}}")
 
     async def _sync(self, name: str) -> None:
         """One application to the tip: read both sides, then write what differs."""
@@ -176,7 +192,7 @@ class Floor:
     async def watch(self, request: web.Request) -> web.Response:
         self.heals = bool((await request.json()).get("heal"))
         self.desired.clear()
-        for kind in KINDS:
+        for kind in self.kinds:
             found = await self.api.list(kind, self.delivered)
             for body in found["items"]:
                 self.seen[kind, body["metadata"]["name"]] = _content(body)
@@ -265,17 +281,18 @@ async def serve(facts: Raw) -> None:
     """Answer until cancelled, or until anything fails."""
     api = Api(facts["server"], facts["token"], facts["ca"])
     git = Git(facts["git_url"], Path(facts["mirror"]))
+    redis = Redis.from_url(facts["redis_url"])
     await api.open()
     await git.open()
     try:
         async with asyncio.TaskGroup() as group:
-            floor = Floor(
-                api, git, facts["namespace"], facts["delivered"], facts["directory"], facts["secret"].encode(), group
-            )
+            described = {name: facts[name] for name in ("namespace", "delivered", "directory", "kinds")}
+            floor = Floor(api, git, redis, secret=facts["secret"].encode(), group=group, **described)
             group.create_task(_listen(floor))
     finally:
         await git.close()
         await api.close()
+        await redis.aclose()
 
 
 async def _listen(floor: Floor) -> None:
@@ -283,6 +300,7 @@ async def _listen(floor: Floor) -> None:
     application.add_routes(
         [
             web.post("/api/webhook", floor.pushed),
+            web.post("/-/acknowledge", floor.acknowledged),
             web.post("/-/catch-up", floor.catch_up),
             web.post("/-/watch", floor.watch),
             web.post("/-/onboard", floor.onboard),

@@ -1,4 +1,4 @@
-"""One repository with many applications: a Deployment, a Service and a ConfigMap each."""
+"""One repository with many applications of one shape."""
 
 from __future__ import annotations
 
@@ -6,58 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.shapes import CONFIG_FILE, Shape
 from tests.support.git import git
 
 #: In which directory of the repository the applications lie, one directory each.
 APPLICATIONS = "apps"
-
-_MANIFESTS = {
-    "deployment.yaml": """\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {name}
-  labels: {{app.kubernetes.io/name: {name}, app.kubernetes.io/part-of: harbour}}
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {{app.kubernetes.io/name: {name}}}
-  template:
-    metadata:
-      labels: {{app.kubernetes.io/name: {name}}}
-    spec:
-      containers:
-        - name: web
-          image: example.invalid/{name}:1.0
-          ports:
-            - {{name: http, containerPort: 8080}}
-          envFrom:
-            - configMapRef: {{name: {name}}}
-          resources:
-            requests: {{cpu: 10m, memory: 32Mi}}
-            limits: {{memory: 64Mi}}
-""",
-    "service.yaml": """\
-apiVersion: v1
-kind: Service
-metadata:
-  name: {name}
-  labels: {{app.kubernetes.io/name: {name}}}
-spec:
-  selector: {{app.kubernetes.io/name: {name}}}
-  ports:
-    - {{name: http, port: 80, targetPort: http}}
-""",
-    "config.yaml": """\
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: {name}
-data:
-  greeting: {greeting}
-  log-level: info
-""",
-}
 
 
 def names(count: int, prefix: str = "app") -> list[str]:
@@ -72,6 +25,7 @@ class Monorepo:
     url: str
     bare: Path
     work: Path
+    shape: Shape
     commits: int = 0
 
     async def found(self, applications: Sequence[str]) -> str:
@@ -82,16 +36,15 @@ class Monorepo:
         for name in applications:
             directory = self.work / APPLICATIONS / name
             directory.mkdir(parents=True)
-            for file, text in _MANIFESTS.items():
-                (directory / file).write_text(text.format(name=name, greeting="ahoy"))
+            for file in self.shape.files:
+                (directory / file).write_text(self.shape.written(file, name))
         return await self._push(APPLICATIONS, "All applications")
 
     async def touch(self, name: str) -> str:
         """Change one application's ConfigMap, and push that; the SHA."""
         self.commits += 1
-        path = f"{APPLICATIONS}/{name}/config.yaml"
-        text = _MANIFESTS["config.yaml"].format(name=name, greeting=f"ahoy-{self.commits}")
-        (self.work / path).write_text(text)
+        path = f"{APPLICATIONS}/{name}/{CONFIG_FILE}"
+        (self.work / path).write_text(self.shape.written(CONFIG_FILE, name, f"ahoy-{self.commits}"))
         return await self._push(path, f"Change {name}")
 
     async def _push(self, path: str, subject: str) -> str:

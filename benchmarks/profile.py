@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import cases, hotspots
-from benchmarks.cases import EDITS, EVENT_SECONDS_MAX, Plan
+from benchmarks.cases import EVENT_SECONDS_MAX, Plan
 from benchmarks.stage import GAP_SECONDS, HALVES, PRODUCT, Stage, stage
 from benchmarks.timeline import Step, Timeline, of_audit, of_log
 from tests.support.audit import audit_events
@@ -41,7 +41,7 @@ async def push(place: Stage, plan: Plan, number: int) -> Sample:
 
 
 async def edit(place: Stage, plan: Plan, number: int) -> Sample:
-    sent, answered, at = await cases.edit_seen(place, EDITS[number % len(EDITS)], plan.name(number))
+    sent, answered, at = await cases.edit_seen(place, place.edit(number), plan.name(number))
     return Sample(sent, {"the edit is answered": answered, "seen as OutOfSync": at})
 
 
@@ -69,7 +69,7 @@ async def profiled(directory: Path, plan: Plan, say: Callable[[str], None], sett
     settings = {**settings, "PYTHONPATH": str(hotspots.CHECKOUT)}
     # No application twice: what one edit leaves behind would meet the next.
     numbers = range(min(plan.samples, len(plan.names)))
-    async with stage(directory, list(plan.names), say=say, settings=settings, command=command) as place:
+    async with stage(directory, list(plan.names), plan.shape, say=say, settings=settings, command=command) as place:
         say("Onboarding")
         await cases.onboarding(place, plan)
         for kind in KINDS:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 from itertools import chain
 
 from benchmarks.counters import VERBS
-from benchmarks.figures import P50_SAMPLES_MIN, Case, Idle, Series, Side
+from benchmarks.figures import P50_SAMPLES_MIN, Acknowledgement, Case, Cold, Idle, Series, Side
+from benchmarks.targets import Result, rows
 
 #: The calls of an event in this order; what nobody made is left out.
 _WORK = ("git fetches", "git children", "renders", *VERBS, "Redis calls", "jobs run", "watch events")
@@ -19,10 +21,12 @@ def machine(facts: Mapping[str, str]) -> Iterator[str]:
     yield from table(("machine", ""), list(facts.items()))
 
 
-def size(applications: int, cases: Sequence[Case], idle: Idle | None, memory: Mapping[str, float]) -> Iterator[str]:
+def size(
+    applications: int, objects: int, cases: Sequence[Case], idle: Idle | None, memory: Mapping[str, float]
+) -> Iterator[str]:
     """Everything measured at one size."""
     yield ""
-    yield f"### {applications:,} applications, {3 * applications:,} objects"
+    yield f"### {applications:,} applications, {objects:,} objects"
     yield ""
     times = list(chain.from_iterable(map(_times, cases)))
     yield from table(("ms", "side", "samples", "p50", "p99", "max", "× floor"), times)
@@ -34,6 +38,44 @@ def size(applications: int, cases: Sequence[Case], idle: Idle | None, memory: Ma
     if idle is not None:
         yield ""
         yield from _idle(idle)
+
+
+def acknowledgement(found: Acknowledgement) -> Iterator[str]:
+    """Webhooks at a fixed rate."""
+    yield ""
+    yield (
+        f"Webhooks of {found.body_bytes:,} bytes to {found.repositories} repositories, "
+        f"{found.per_second:g} a second for {found.seconds:g} s, from when each was due:"
+    )
+    yield ""
+    lines = []
+    for name, burst in found.bursts.items():
+        answers = ", ".join(f"{count:,} × {status}" for status, count in sorted(burst.answers.items()))
+        sent = sum(burst.answers.values())
+        lines.append((name, *_series(burst.times), answers, f"{1000 * burst.cpu_seconds / max(1, sent):.2f}"))
+        lines.append(("· the sender's own lateness", *_series(burst.lateness), "", ""))
+    yield from table(("ms", "answered", "p50", "p99", "max", "answers", "CPU ms each"), lines)
+
+
+def cold(found: Cold) -> Iterator[str]:
+    """A service that was not running."""
+    yield ""
+    series = {
+        "service started → first 202": found.answered,
+        "· its imports alone": found.imported,
+        "· the floor: import aiohttp": found.floor,
+    }
+    lines = [(name, *_series(one)) for name, one in series.items()]
+    yield from table(("from cold, ms", "samples", "p50", "p99", "max"), lines)
+
+
+def targets(results: Sequence[Result]) -> Iterator[str]:
+    """Every target beside what these results say of it."""
+    yield ""
+    yield "### What is to be reached"
+    yield ""
+    lines = [astuple(row) for row in rows(results)]
+    yield from table(("", "applications", "to reach", "measured", "floor", ""), lines)
 
 
 def table(header: Row, rows: Sequence[Row]) -> Iterator[str]:

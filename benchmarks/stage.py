@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from benchmarks import processes
 from benchmarks.counters import calls_of, work_of
 from benchmarks.monorepo import APPLICATIONS, Monorepo
+from benchmarks.shapes import Edit, Shape
 from tests.support.github import SECRET, delivery, push_of
 from tests.support.product import SCRIPT, Installation, installation
 from tests.support.sandbox import SandboxFacts, read_facts
@@ -42,7 +43,7 @@ REST_SECONDS = 0.15
 #: Between two events of a block: long enough for what the first still has to write.
 GAP_SECONDS = 0.04
 REST_POLL_SECONDS = 0.01
-REST_SECONDS_MAX = 180.0
+REST_SECONDS_MAX = 600.0
 CREATES_IN_FLIGHT = 16
 PRODUCT, FLOOR = "product", "floor"
 
@@ -81,13 +82,19 @@ class Stage:
 
     # What both sides are asked
 
-    async def webhook(self, side: str) -> None:
-        """Tell it of a push, signed."""
-        address = self.floor_url if side == FLOOR else f"http://{self.trueup.addresses('service')['listen']}"
+    def address(self, side: str) -> str:
+        return self.floor_url if side == FLOOR else f"http://{self.trueup.addresses('service')['listen']}"
+
+    async def deliver(self, address: str) -> int:
+        """Tell whoever listens there of a push, signed; the status of the answer."""
         body = push_of(self.monorepo.url)
         async with self.session.post(f"{address}/api/webhook", data=body, headers=delivery(body)) as answer:
-            if answer.status != 202:
-                raise RuntimeError(f"the webhook was answered {answer.status}: {await answer.text()}")
+            return answer.status
+
+    async def webhook(self, side: str) -> None:
+        """The same to one side, which has to take it."""
+        if (status := await self.deliver(self.address(side))) != 202:
+            raise RuntimeError(f"the webhook was answered {status}")
 
     async def ask_floor(self, what: str, **more: Any) -> None:
         async with self.session.post(f"{self.floor_url}/-/{what}", json=more) as answer:
@@ -141,6 +148,11 @@ class Stage:
 
     # Applications
 
+    def edit(self, number: int) -> Edit:
+        """What the edit of that number changes: each kind of object in turn."""
+        edits = self.monorepo.shape.edits
+        return edits[number % len(edits)]
+
     async def create_applications(self, names: Iterable[str], namespace: str, delivered: str) -> None:
         """Create them, several at a time."""
         resource = await self.cluster.resource("argoproj.io", "Application")
@@ -192,6 +204,7 @@ def application(name: str, namespace: str, url: str, delivered: str) -> dict[str
 async def stage(
     directory: Path,
     applications: list[str],
+    shape: Shape,
     *,
     say: Callable[[str], None],
     settings: Mapping[str, str],
@@ -213,7 +226,7 @@ async def stage(
         trueup.command = command
         say(f"A repository with {len(applications):,} applications")
         bare = await create_repository(facts.git_root, "monorepo")
-        monorepo = Monorepo(f"{facts.git_url}/monorepo.git", bare, directory / "clone")
+        monorepo = Monorepo(f"{facts.git_url}/monorepo.git", bare, directory / "clone", shape)
         await monorepo.found(applications)
         await trueup.start_both()
         redis = connect(facts.redis_url)
@@ -300,7 +313,9 @@ async def _floor(
             "namespace": trueup.namespace,
             "delivered": trueup.delivered_to,
             "directory": APPLICATIONS,
+            "kinds": monorepo.shape.kinds,
             "secret": SECRET.decode(),
+            "redis_url": facts.redis_url,
         }
         child.stdin.write(orjson.dumps(described) + b"\n")
         async with asyncio.timeout(SANDBOX_SECONDS_MAX):

@@ -25,6 +25,7 @@ from trueup.clients.redis import connect
 from trueup.clients.sns import SnsBounds, SnsReader
 from trueup.domain.application import HOME_SERVER
 from trueup.domain.errors import StalledError
+from trueup.domain.githost import REPOSITORIES_PATH
 from trueup.domain.webhook_secret import WEBHOOK_PATH
 from trueup.engine.bounds import cluster_bounds, election_bounds
 from trueup.settings import Settings
@@ -112,7 +113,9 @@ def assemble(settings: Settings, cluster: Cluster, queue: Queue, sns: SnsReader 
     public = web.Application(middlewares=[note_request, answer_errors])
     public.router.add_post(WEBHOOK_PATH, receiver.receive)
     public.router.add_post(WEBHOOK_PATH + "/{provider}/{hook}", receiver.receive_for_hook)
-    public.router.add_get("/api/v1/applications", Api(applications, is_loaded=is_loaded).list_applications)
+    api = Api(applications, queue, is_loaded=is_loaded)
+    public.router.add_get("/api/v1/applications", api.list_applications)
+    public.router.add_get(REPOSITORIES_PATH, api.list_repositories)
     ops = web.Application(middlewares=[note_request, answer_errors])
     for application in (public, ops):
         add_probes(application, healthy=progress.standstills, ready=progress.obstacles)

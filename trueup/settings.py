@@ -18,6 +18,8 @@ from trueup.domain.errors import StalledError
 Positive = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 MEBIBYTE = 1024 * 1024
+#: How `worker --drain` ends where it leaves jobs behind.
+EXIT_JOBS_LEFT = 3
 
 
 def _words(value: object) -> object:
@@ -76,6 +78,8 @@ class Settings(BaseSettings):
     #: Jobs that one worker process runs at a time.
     jobs_running_max: PositiveInt = 8
     shutdown_seconds_max: Positive = 20.0
+    #: `worker --drain` waits for what is due within this time, and leaves to a later one what is due after it.
+    drain_delay_seconds_max: Positive = 30.0
     #: Objects whose last version a worker process remembers, so that it does not look at its own writes again.
     objects_remembered_max: PositiveInt = 20_000
     #: A field that somebody changes back more often than this within a minute is healed at the longest interval.
@@ -116,6 +120,8 @@ class Settings(BaseSettings):
 
     # Git.
     fetch_seconds_max: Positive = 300.0
+    #: For asking a remote what its refs hold.
+    list_seconds_max: Positive = 60.0
     git_command_seconds_max: Positive = 60.0
     git_output_bytes_max: PositiveInt = 256 * MEBIBYTE
     blob_bytes_max: PositiveInt = 10 * MEBIBYTE

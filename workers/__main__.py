@@ -42,7 +42,7 @@ from trueup.engine.engine import Engine
 from trueup.engine.readers import Readers
 from trueup.engine.render.cache import RenderCache
 from trueup.engine.verdicts import Verdicts
-from trueup.settings import Settings, read_settings
+from trueup.settings import EXIT_JOBS_LEFT, Settings, read_settings
 from trueup.telemetry import QUEUE_DEPTH, configure_logging
 
 from .affected import heard_of
@@ -231,8 +231,8 @@ class Process:
         self._parts: Parts | None = None
         self._patience = Patience()
 
-    async def run(self) -> None:
-        """Work until SIGINT or SIGTERM or, draining, until the queue is empty."""
+    async def run(self) -> int:
+        """Work until SIGINT or SIGTERM or, draining, until nothing is due soon; the exit code."""
         working = asyncio.create_task(self._serve())
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._end, working)
@@ -242,6 +242,7 @@ class Process:
             if not self._stop.is_set():
                 raise
         log.info("stopped")
+        return EXIT_JOBS_LEFT if self._consumer is not None and self._consumer.jobs_left else 0
 
     def _end(self, working: asyncio.Task[None]) -> None:
         self._stop.set()
@@ -305,9 +306,10 @@ def main() -> None:
     try:
         settings = read_settings()
         configure_logging(level=settings.log_level)
-        asyncio.run(Process(settings, drain=arguments.drain, number=arguments.number).run())
+        code = asyncio.run(Process(settings, drain=arguments.drain, number=arguments.number).run())
     except TrueupError as error:
         sys.exit(f"trueup: {error}")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -44,11 +44,13 @@ class Consumer:
         self._slots = asyncio.Semaphore(settings.jobs_running_max)
         self._runs: set[asyncio.Task[None]] = set()
         self._is_draining = False
+        #: When draining: jobs that are due too late to wait for.
+        self.jobs_left = 0
         #: When the loop last came round, by the monotonic clock: what a liveness probe asks.
         self.last_turn = time.monotonic()
 
     async def run(self, stop: asyncio.Event, *, drain: bool = False) -> None:
-        """Claim and run until `stop`; with `drain`, also return once no job is left in Redis."""
+        """Claim and run until `stop`; with `drain`, also return once no job is left in Redis that is due soon."""
         self._is_draining = drain
         claiming = asyncio.create_task(self._claim_and_start(drain=drain))
         stopped = asyncio.create_task(stop.wait())
@@ -86,7 +88,7 @@ class Consumer:
             try:
                 wait = DRAIN_WAIT_SECONDS_MAX if drain else CLAIM_WAIT_SECONDS_MAX
                 claim = await self._claim(wait, drain=drain)
-                if claim is None and drain and await self._is_empty():
+                if claim is None and drain and await self._is_drained():
                     return
             except TransientError as error:
                 log.warning("nothing can be claimed", reason=str(error))
@@ -104,7 +106,7 @@ class Consumer:
             return await self._queue.claim(wait_seconds_max=wait_seconds_max)
         except EpochMissingError:
             # Whoever drains does not wait for an epoch where there is nothing to be done in it.
-            if not (drain and await self._is_empty()):
+            if not (drain and await self._is_drained()):
                 raise
             return None
 
@@ -112,9 +114,17 @@ class Consumer:
         self._runs.discard(run)
         self._slots.release()
 
-    async def _is_empty(self) -> bool:
+    async def _is_drained(self) -> bool:
         depth = await self._queue.depth()
-        return not (self._runs or depth.ready or depth.delayed or depth.held or depth.running)
+        if self._runs or depth.ready or depth.held or depth.running:
+            return False
+        delay = await self._queue.delay_seconds() if depth.delayed else None
+        if delay is not None and delay <= self._settings.drain_delay_seconds_max:
+            return False
+        self.jobs_left = depth.delayed
+        if delay is not None:
+            log.warning("jobs are left to a later worker", jobs=depth.delayed, first_due_in_seconds=round(delay))
+        return True
 
     async def _run(self, claim: Claim) -> None:
         started = time.monotonic()
@@ -162,14 +172,16 @@ class Consumer:
         return "done"
 
     async def _put_off(self, claim: Claim, error: ClusterAwayError | ClusterBusyError) -> str:
-        """Leave the slot to others and come back, without counting a try; whoever drains the queue does count it."""
+        """Leave the slot to others and come back, without counting a try.
+
+        Whoever drains the queue does not wait for a cluster that is away: that is left to a later worker.
+        """
         delay = (error.retry_after_seconds or AWAY_SECONDS) * random.uniform(1.0, 1.5)  # noqa: S311 - spreads load
+        if self._is_draining and isinstance(error, ClusterAwayError):
+            delay = max(delay, 2 * self._settings.drain_delay_seconds_max)
         log.info("put off", reason=str(error), seconds=round(delay, 1))
-        if self._is_draining:
-            await self._queue.fail(claim, delay_seconds=delay, reason=str(error), of_outage=True)
-        else:
-            await self._queue.enqueue([replace(claim.job, delay_seconds=delay)])
-            await self._queue.settle(claim)
+        await self._queue.enqueue([replace(claim.job, delay_seconds=delay)])
+        await self._queue.settle(claim)
         return "put off"
 
     async def _hand_back(self, claim: Claim) -> None:

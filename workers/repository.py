@@ -32,20 +32,22 @@ log = structlog.get_logger()
 TIP = "tip"
 #: Spellings of one repository's address that a job tries before it gives up.
 SPELLINGS_TRIED_MAX = 3
+#: The longest pause before the second try after which nobody is told yet.
+UNSAID_SECONDS_MAX = 5.0
 
 
 async def examine(worker: Worker, claim: Claim) -> None:
     """Fetch, find the affected, and enqueue them.
 
     Raises TransientError where the remote is away and StalledError where it refuses us; every
-    follower then says so in a condition, at once where time will not mend it.
+    follower then says so in a condition, at once where time will not mend it soon.
     """
     try:
         await _note(worker, claim, caught=await _examine(worker, claim))
     except SupersededError:
         raise
     except (TransientError, StalledError) as error:
-        if claim.attempt > 0 or isinstance(error, StalledError):
+        if claim.attempt > 0 or isinstance(error, StalledError) or _is_far_off(error):
             followers = worker.applications.followers(claim.job.subject)
             # Whoever asked is answered by the application's own run, which can end what was asked for.
             asking = {app.id for app in followers if app.operation is not None or app.refresh is not None}
@@ -53,6 +55,11 @@ async def examine(worker: Worker, claim: Claim) -> None:
             others = [app for app in followers if app.id not in asking and not app.spec_refusals]
             await record.not_reached(worker, others, error)
         raise
+
+
+def _is_far_off(error: TransientError) -> bool:
+    """Whether the next try is further away than anybody should be kept in the dark."""
+    return (error.retry_after_seconds or 0.0) > UNSAID_SECONDS_MAX
 
 
 async def _note(worker: Worker, claim: Claim, *, caught: bool) -> None:

@@ -26,7 +26,7 @@ from .event import (
 )
 from .payload import Payload, decode, decode_text
 from .refs import change
-from .signature import usable, verify_token
+from .signature import verify_token
 
 NAME = "codecommit"
 SECRET_KEY = "webhook.codecommit.secret"  # noqa: S105 -- the name of a key
@@ -45,11 +45,10 @@ def parse(headers: Headers, body: bytes, secrets: Sequence[bytes]) -> WebhookEve
 
     A secret that is the ARN of a topic lets that topic in, any other the API destination that sends it.
     """
-    known = usable(secrets)
-    topics = [secret for secret in known if sns.TOPIC.fullmatch(secret.decode("latin-1"))]
     if sns.MARK in headers:
+        topics = [secret for secret in secrets if sns.TOPIC.fullmatch(secret.decode("latin-1"))]
         return sns.receive(body, topics, _message)
-    verify_token(headers, [secret for secret in known if secret not in topics], header=API_KEY)
+    verify_token(headers, secrets, header=API_KEY)
     return _event(decode(headers, body))
 
 

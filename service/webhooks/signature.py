@@ -14,13 +14,21 @@ from collections.abc import Sequence
 
 from .event import Headers, UnauthorizedError
 
+#: A topic of Amazon SNS stands among the secrets by its name, and names are known to many.
+TOPIC_PREFIX = b"arn:aws:sns:"
 
-def usable(secrets: Sequence[bytes]) -> Sequence[bytes]:
-    """The secrets that are not empty; UnauthorizedError where none is left."""
+
+def present(secrets: Sequence[bytes]) -> Sequence[bytes]:
+    """Those that are not empty; UnauthorizedError where there is none."""
     keys = [secret for secret in secrets if secret]
     if not keys:
         raise UnauthorizedError("No webhook secret is set for this Git host, so its deliveries are refused.")
     return keys
+
+
+def usable(secrets: Sequence[bytes]) -> Sequence[bytes]:
+    """The secrets that are not empty and no topic's name; UnauthorizedError where none is left."""
+    return present([secret for secret in secrets if not secret.startswith(TOPIC_PREFIX)])
 
 
 def verify_hmac_sha256(headers: Headers, body: bytes, secrets: Sequence[bytes], *, header: str, prefix: str) -> None:

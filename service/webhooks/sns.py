@@ -18,7 +18,7 @@ from functools import partial
 
 from .event import Fetch, Ignored, MalformedError, UnauthorizedError, WebhookEvent, printable
 from .payload import Payload, decode_text
-from .signature import any_equal, usable
+from .signature import any_equal, present
 
 MARK = "X-Amz-Sns-Message-Type"
 TOPIC = re.compile(r"arn:aws:sns:(?P<region>[a-z0-9-]+):[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
@@ -40,7 +40,7 @@ Read = Callable[[str, str], WebhookEvent]
 
 def receive(body: bytes, topics: Sequence[bytes], read: Read) -> WebhookEvent:
     """Ask for the certificate that signed this envelope; what a topic that is known here says goes to `read`."""
-    known = usable(topics)
+    known = present(topics)
     envelope = decode_text(body)
     topic = envelope.text("TopicArn")
     match = TOPIC.fullmatch(topic)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.bad_input import fresh, healed, owned, sound_neighbour, told
 from tests.support.git import git
 from tests.support.product import AUTOMATED, Installation, Repo, config_map, sync_status
+from tests.support.ships import Ship
 
 MISSING_SHA = "1234567890abcdef1234567890abcdef12345678"
 
@@ -111,6 +114,29 @@ async def test_a_sync_that_was_asked_for_ends_where_the_revision_is_not_there(ru
     assert raw is not None
     assert "operation" not in raw
     assert raw["status"]["operationState"]["phase"] == "Error"
+
+
+async def test_a_hundred_thousand_refs_cost_what_one_does(running: Installation) -> None:
+    branch, tagged = await Ship.make(running, "branch"), await Ship.make(running, "range")
+    for ship in (branch, tagged):
+        tip = await ship.first()
+        _fabricate_refs(Path(await ship.git("remote", "get-url", "origin")), tip)
+    await branch.apply()
+    await tagged.apply("1.*")
+    for ship in (branch, tagged):
+        await healed(running, ship.name, await ship.git("rev-parse", "HEAD"))
+    for ship in (branch, tagged):
+        revision = await ship.second()
+        if ship is tagged:
+            await ship.tag("v1.1.0")
+        await ship.announce("refs/tags/v1.1.0" if ship is tagged else "refs/heads/main")
+        await ship.is_as_at_second(revision)
+
+
+def _fabricate_refs(bare: Path, tip: str) -> None:
+    lines = sorted(f"{tip} refs/tags/v1.0.{n}\n" for n in range(100_000))
+    head = "# pack-refs with: peeled fully-peeled sorted \n"
+    (bare / "packed-refs").write_text(head + f"{tip} refs/heads/main\n" + "".join(lines))
 
 
 def _source(repository: Repo, revision: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import orjson
+
 from tests.support.commands import refused, said
 from tests.support.product import AUTOMATED, Installation, config_map, is_synced
 
@@ -27,6 +29,11 @@ async def test_a_push_to_the_far_end_of_a_link_is_delivered_and_explained(trueup
     for path in ("app/README.md", "shared/other.yaml", "app/sub/x.yaml"):
         words = await explain(path, 0)
         assert "Affected:       no" in words, words
+    done = await trueup.trueup("explain", "harbour", "--path", "shared/tides.yaml", "-o", "json")
+    document = orjson.loads(said(done, code=1))
+    assert document["affected"] is True
+    assert document["file"] == "shared/tides.yaml"
+    assert [reason["rule"] for reason in document["reasons"]] == ["linked /shared/tides.yaml"]
     assert "no Application nobody" in refused(await trueup.trueup("explain", "nobody", "--path", "x"), code=2)
 
     spared = await repository.push({"app/README.md": "words", "shared/other.yaml": config_map("other")})

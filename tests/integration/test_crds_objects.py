@@ -14,7 +14,7 @@ from tests.support.sandbox import SandboxFacts
 from trueup.clients.api_errors import RejectedError
 from trueup.clients.applications import parse_application, trigger_hash
 from trueup.clients.cluster import ApiResource, Cluster
-from trueup.clients.crds import GROUP, crd_manifests, is_ours
+from trueup.clients.crds.schema import GROUP, crd_manifests, is_ours
 from trueup.domain import status
 from trueup.domain.job import Token
 from trueup.domain.merge_patch import merge_patch

@@ -74,6 +74,12 @@ async def test_a_disk_without_room_leaves_the_mirror_as_it_was(mirror: Mirror, r
     assert await main(mirror) == second
 
 
+async def test_a_data_directory_that_cannot_be_written_to_is_named(tmp_path: Path, repository: Repository) -> None:
+    (tmp_path / "data").symlink_to(tmp_path / "a-volume-that-is-gone")
+    with pytest.raises(TransientError, match=r"repository .*: its mirror cannot be written; see to TRUEUP_DATA_DIR"):
+        await main(open_mirror(tmp_path, "http://127.0.0.1:1/r.git"))
+
+
 async def test_a_branch_of_unrelated_history_is_followed_and_compared(mirror: Mirror, repository: Repository) -> None:
     first = await main(mirror)
     await git(repository.work, "checkout", "-q", "--orphan", "other")

@@ -128,12 +128,12 @@ async def test_a_pack_that_breaks_off_leaves_the_mirror_as_it_was(
         try:
             first = await main(mirror)
             second = await repository.commit({f"app/{n}": os.urandom(4_000) for n in range(20)})
-            gate.cut = True
+            gate.cut_bytes = 40_000
             with pytest.raises(TransientError):
                 await main(mirror)
             assert await mirror.resolve("main") == first
             assert not (mirror.directory.parent / "quarantine.git").exists()
-            gate.cut = False
+            gate.cut_bytes = None
             assert await main(mirror) == second
         finally:
             await mirror.close()
@@ -182,10 +182,34 @@ async def test_closing_ends_a_fetch_that_is_under_way(
         "fatal: unable to unpack abc header: No space left on device",
         "fatal: pack has bad object at offset 12: inflate returned -5\nfatal: fetch-pack: invalid index-pack output",
         "error: cannot fork: Resource temporarily unavailable\nfatal: bad object refs/x",
+        "fetch-pack: unexpected disconnect while reading sideband packet\nfatal: protocol error: bad pack header",
+        "fatal: protocol error: bad pack header",
+        f"error: 12 bytes of body are still expected\nerror: Could not read {'a' * 40}\nfatal: the remote end hung up",
+        f"error: 2 bytes of length header were received\nerror: Could not read {'a' * 40}",
     ],
 )
 def test_a_machine_short_of_room_or_a_broken_pack_is_no_damage(words: str) -> None:
     assert local_error(words) is None
+
+
+async def test_wherever_an_answer_breaks_off_the_mirror_stays_and_the_remote_is_named(
+    tmp_path: Path, server: GitServer, repository: Repository
+) -> None:
+    gate = Gate(server.root)
+    async with http_server(gate.answer) as url:
+        mirror = open_mirror(tmp_path, f"{url}/r.git")
+        try:
+            first = await main(mirror)
+            second = await repository.commit({f"app/{n}": os.urandom(400) for n in range(5)})
+            for gate.cut_bytes in (0, 1, 20, 40, 80, 110, 120, 124, 126, 130, 140, 150, 1_500):
+                with pytest.raises(TransientError, match="broke off or failed to answer"):
+                    await main(mirror)
+                assert await mirror.resolve("main") == first, gate.cut_bytes
+            assert not (mirror.directory.parent / "quarantine.git").exists()
+            gate.cut_bytes = None
+            assert await main(mirror) == second
+        finally:
+            await mirror.close()
 
 
 async def test_locks_of_a_killed_fetch_are_cleared(mirror: Mirror, repository: Repository) -> None:

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support.queues import app, claimed, clocked_queue, only
-from trueup.clients.queue import Depth, EpochMissingError, QueueFullError
+from trueup.clients.queue import EpochMissingError, QueueFullError
+from trueup.clients.queue_records import Depth
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.domain.errors import SupersededError
 from trueup.domain.job import EVERYTHING, Job, Priority, Token

@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.queues import claimed, client_of, real_queue
 from tests.support.wait import wait_until
-from trueup.clients.queue import Depth, Queue
+from trueup.clients.queue import Queue
+from trueup.clients.queue_records import Depth
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.domain.errors import StalledError, SupersededError
 from trueup.domain.job import EVERYTHING, Job, Priority

@@ -30,7 +30,8 @@ from hypothesis.stateful import (
 )
 
 from tests.support.queues import ManualClock
-from trueup.clients.queue import Depth, EpochMissingError, Queue, QueueFullError
+from trueup.clients.queue import EpochMissingError, Queue, QueueFullError
+from trueup.clients.queue_records import Depth
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.clients.redis import connect
 from trueup.domain.errors import SupersededError

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support.queues import START_MS, app, claimed, clocked_queue, only
-from trueup.clients.queue import Depth, QueueFullError
-from trueup.clients.queue_records import Announced
+from trueup.clients.queue import QueueFullError
+from trueup.clients.queue_records import Announced, Depth
 from trueup.clients.queue_scripts import QueueBounds
 from trueup.domain.errors import SupersededError, TransientError
 from trueup.domain.job import EVERYTHING, SCOPE_MEMBERS_MAX, Priority, repository_job

@@ -165,6 +165,7 @@ async def test_until_everything_is_loaded_deliveries_are_refused(
         assert await status("/readyz") == 503
         assert await status("/api/webhook", push=True) == 503
         assert await status("/api/v1/applications") == 503
+        assert await status("/api/v1/repositories") == 503
         assert not file.exists()
         proxy.lift(fault)
         await wait_until(file.exists, SECONDS, "ready")

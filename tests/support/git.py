@@ -120,7 +120,8 @@ class Gate:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.cut = False
+        #: How much of the answer to a fetch is sent; None is all.
+        self.cut_bytes: int | None = None
         self.held = asyncio.Event()
         self.release = asyncio.Event()
         self.release.set()
@@ -152,6 +153,5 @@ class Gate:
         if b"command=fetch" in body:
             self.held.set()
             await self.release.wait()
-            if self.cut:
-                out = out[: len(out) // 2]
+            out = out[: self.cut_bytes]
         return web.Response(body=out, content_type=kind.partition(": ")[2])

@@ -32,7 +32,7 @@ def test_a_99th_percentile_takes_a_thousand_samples() -> None:
 def test_a_median_of_fewer_than_a_hundred_samples_is_printed_in_brackets() -> None:
     def printed(count: int) -> str:
         side = Side(times=series(count))
-        return "\n".join(size(1, [Case("event", side, side)], None, {}))
+        return "\n".join(size(1, 3, [Case("event", side, side)], None, {}))
 
     assert "| (50.0) |" in printed(99)
     assert "| 50.5 |" in printed(100)

@@ -40,6 +40,31 @@ async def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert not [name for name in loaded if name.startswith(OURS)]
 
 
+#: What only other commands, or single deliveries, have a use for.
+NOT_THE_RECEIVERS = {
+    "typer",
+    "kubernetes_asyncio.client.models",
+    "cryptography.hazmat.primitives.hashes",
+    "trueup.clients.crds.schema",
+    "trueup.clients.crds.appproject",
+    "trueup.clients.crds.incident",
+    "trueup.clients.git_mirror",
+    "trueup.engine.engine",
+}
+
+
+async def test_the_receiver_starts_without_what_it_does_not_need() -> None:
+    done = await run(
+        [sys.executable, "-c", "import sys, trueup.service.__main__; print(*sys.modules)"],
+        env=base_environment(),
+        timeout_seconds=60,
+        output_bytes_max=1_000_000,
+    )
+    loaded = set(done.stdout.decode().split())
+    assert "trueup.service.receiver" in loaded, done.stderr.decode()
+    assert not loaded & NOT_THE_RECEIVERS
+
+
 async def test_a_letter_that_the_terminal_does_not_have_is_spelled_out() -> None:
     done = await run(
         [sys.executable, "-c", SCRIPT.format(arguments=["--version"]) + "print('│ Synced')"],

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from trueup.clients.crds import crd_manifests, is_ours
 from trueup.clients.crds.files import crd_files
+from trueup.clients.crds.schema import crd_manifests, is_ours
 
 APPLICATION, PROJECT, INCIDENT = crd_manifests()
 DIRECTORY = Path(__file__).parents[2] / "deploy" / "crds"

@@ -22,8 +22,11 @@ from tests.support.hosts import (
     BITBUCKET_SERVER,
     EVENTBRIDGE,
     GENERIC,
+    GITEA,
+    GITHUB,
     GITLAB,
     GITLAB_SIGNED,
+    HARBOR,
     SECRET,
     SIGNING,
     SNS_EVENT,
@@ -242,6 +245,12 @@ def test_an_address_is_made_only_from_what_aws_allows(field: str, value: str) ->
         EVENTBRIDGE.send(document)
 
 
-def test_the_arn_of_a_topic_is_no_key_of_an_api_destination() -> None:
+@pytest.mark.parametrize(
+    "delivery",
+    [GITHUB, GITLAB, BITBUCKET_SERVER, GITEA, AZURE, EVENTBRIDGE, HARBOR],
+    ids=lambda delivery: delivery.provider,
+)
+def test_the_arn_of_a_topic_is_nobodys_secret(delivery: Delivery) -> None:
+    """A repository's secrets are tried for whatever host a delivery says it comes from."""
     with pytest.raises(UnauthorizedError):
-        replace(EVENTBRIDGE, secret=TOPIC).send(EVENTBRIDGE.document)
+        replace(delivery, secret=TOPIC).send(delivery.document)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from trueup.cli.home import Home, home
-from trueup.cli.printing import facts
+from trueup.cli.printing import facts, structured
 from trueup.clients.applications import parse_application
 from trueup.clients.epoch import read_keys_secret
 from trueup.clients.read_sets import ReadSetStore
@@ -25,7 +27,40 @@ _WORDS = {
 Row = tuple[str, object]
 
 
-async def print_explanation(name: str, path: str, *, namespace: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Reason:
+    because: str
+    #: What of the read-set says so, where that is one entry.
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    affected: bool
+    reasons: tuple[Reason, ...]
+    #: The revision last compared, empty before the first; None where that has no part in it.
+    compared_at: str | None = None
+    #: What the render has read, where nothing of it is concerned.
+    has_read: tuple[str, ...] = ()
+
+    def rows(self) -> list[Row]:
+        """For a person."""
+        rows: list[Row] = [] if self.compared_at is None else [("Compared at", self.compared_at or "never")]
+        for reason in self.reasons:
+            rows += [("Because", reason.because), *([("Rule", reason.rule)] if reason.rule else [])]
+        return rows + ([("Has read", ", ".join(self.has_read))] if self.has_read else [])
+
+    def document(self) -> dict[str, object]:
+        """For a program."""
+        return {
+            "affected": self.affected,
+            "comparedAt": self.compared_at,
+            "reasons": [{"because": reason.because, "rule": reason.rule or None} for reason in self.reasons],
+            "hasRead": list(self.has_read),
+        }
+
+
+async def print_explanation(name: str, path: str, output: str, *, namespace: str) -> bool:
     """Print whether a push that changes the file makes the Application look again, and why; the answer.
 
     Raises StalledError or TransientError where the records cannot be read.
@@ -35,32 +70,35 @@ async def print_explanation(name: str, path: str, *, namespace: str) -> bool:
         follows = not (application.spec_refusals or application.deleting)
         kept = await _on_record(reached, application) if follows and not is_uncertain(application) else None
     plain = "/".join(part for part in path.split("/") if part not in {"", "."})
-    affected, rows = explained(application, plain, kept)
-    print(facts([("Application", application.id), ("File", plain), ("Affected", "yes" if affected else "no"), *rows]))
-    return affected
+    found = explained(application, plain, kept)
+    if output == "wide":
+        said = "yes" if found.affected else "no"
+        print(facts([("Application", application.id), ("File", plain), ("Affected", said), *found.rows()]))
+    else:
+        print(structured({"application": str(application.id), "file": plain, **found.document()}, output))
+    return found.affected
 
 
-def explained(application: Application, path: str, kept: ReadSet | None) -> tuple[bool, list[Row]]:
+def explained(application: Application, path: str, kept: ReadSet | None) -> Explanation:
     """Whether, and why; `kept` is the read-set of the revision last compared, None where it is not known."""
-    revision = ("Compared at", application.revision or "never")
     if application.spec_refusals or application.deleting:
         why = "it is being deleted" if application.deleting else " ".join(application.spec_refusals)
-        return False, [("Because", f"it follows no repository: {why}")]
+        return Explanation(affected=False, reasons=(Reason(f"it follows no repository: {why}"),))
+    at = application.revision
     if is_uncertain(application):
-        return True, [revision, ("Because", "there is no verdict on what it asks for now: every push concerns it")]
+        why = "there is no verdict on what it asks for now: every push concerns it"
+        return Explanation(affected=True, reasons=(Reason(why),), compared_at=at)
     entries = (kept or frozenset()) | asked_for(application)
     hits = [entry for entry in sorted(entries) if entry.concerns(path)]
     if hits:
-        return True, [revision, *(row for entry in hits for row in _hit(entry))]
+        reasons = tuple(Reason(_WORDS[entry.rule], f"{entry.rule} {_named(entry)}") for entry in hits)
+        return Explanation(affected=True, reasons=reasons, compared_at=at)
     if kept is None:
-        return True, [revision, ("Because", "what its render has read is not on record: every push concerns it")]
-    because = "its render has read neither the file nor a directory in which it counts"
-    read = ", ".join(_named(entry) for entry in sorted(entries))
-    return False, [revision, ("Because", because), ("Has read", read)]
-
-
-def _hit(entry: Entry) -> list[Row]:
-    return [("Because", _WORDS[entry.rule]), ("Rule", f"{entry.rule} {_named(entry)}")]
+        why = "what its render has read is not on record: every push concerns it"
+        return Explanation(affected=True, reasons=(Reason(why),), compared_at=at)
+    why = "its render has read neither the file nor a directory in which it counts"
+    read = tuple(_named(entry) for entry in sorted(entries))
+    return Explanation(affected=False, reasons=(Reason(why),), compared_at=at, has_read=read)
 
 
 def _named(entry: Entry) -> str:

@@ -22,7 +22,7 @@ import orjson
 from trueup.clients.ops_server import write_addresses
 from trueup.clients.process import Child, spawn
 from trueup.domain.errors import StalledError
-from trueup.settings import Settings, read_settings
+from trueup.settings import EXIT_JOBS_LEFT, Settings, read_settings
 
 START_SECONDS_MAX = 60.0
 #: Of the log of a half that ended too early, so much is shown.
@@ -81,21 +81,27 @@ async def ready(half: Half, data_dir: Path, *, seconds_max: float | None = START
     raise half.ended(" before it was ready")
 
 
-async def until_one_ends(halves: list[Half], *, drain: bool = False) -> None:
-    """Return on SIGINT or SIGTERM; StalledError when a half ends by itself (draining: when one fails)."""
+async def until_one_ends(halves: list[Half], *, drain: bool = False) -> int:
+    """Return on SIGINT or SIGTERM; StalledError when a half ends by itself.
+
+    Draining, each may end, and StalledError is for one that fails; the exit code tells whether jobs are left.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     stopped = asyncio.create_task(stop.wait())
     ends = {asyncio.create_task(half.child.wait()): half for half in halves}
+    code = 0
     try:
         while ends and not stopped.done():
             done, _ = await asyncio.wait({stopped, *ends}, return_when=asyncio.FIRST_COMPLETED)
             for end in [end for end in ends if end in done]:
                 half = ends.pop(end)
-                if end.result() != 0 or not drain:
+                if end.result() not in {0, EXIT_JOBS_LEFT} or not drain:
                     raise half.ended()
+                code = max(code, end.result())
+        return code
     finally:
         for task in (stopped, *ends):
             task.cancel()
@@ -116,8 +122,8 @@ def checked_settings() -> Settings:
         ) from error
 
 
-async def run_workers(*, drain: bool) -> None:
-    """As many worker processes as the settings say, until a signal or until one fails.
+async def run_workers(*, drain: bool) -> int:
+    """As many worker processes as the settings say, until a signal or until one fails; the exit code.
 
     They share the mirrors. The first has the operations port of the settings; each further one has a
     port of its own choosing, which stands in `worker-N.json`.
@@ -132,7 +138,7 @@ async def run_workers(*, drain: bool) -> None:
                 env["TRUEUP_WORKER_OPS_LISTEN"] = "127.0.0.1:0"
                 arguments += ["--number", str(number)]
             halves.append(await stack.enter_async_context(running("worker", *arguments, env=env)))
-        await until_one_ends(halves, drain=drain)
+        return await until_one_ends(halves, drain=drain)
 
 
 async def run_standalone() -> None:

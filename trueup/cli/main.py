@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import runpy
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,12 @@ cli = typer.Typer(
 cli.add_typer(app_verbs.verbs, name="app")
 cli.add_typer(drift_verbs.verbs, name="drift")
 cli.add_typer(webhook_verbs.verbs, name="webhook")
+
+
+class ExplainOutput(StrEnum):
+    wide = "wide"
+    json = "json"
+    yaml = "yaml"
 
 
 def _version(wanted: bool) -> None:
@@ -55,15 +62,16 @@ def service() -> None:
 
 @cli.command()
 def worker(
-    drain: Annotated[bool, typer.Option("--drain", help="End when the queue is empty.")] = False,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="End when nothing is due; 3 where jobs are left for later.")
+    ] = False,
 ) -> None:
     """Turn jobs into a true cluster. TRUEUP_WORKERS says how many processes."""
     from trueup.cli import halves
 
     if plainly(halves.checked_settings, exit_code=EXIT_FAILED).workers > 1:
-        said_plainly(halves.run_workers(drain=drain), exit_code=EXIT_FAILED)
-    else:
-        _run_edge("trueup.workers", *(["--drain"] if drain else []))
+        raise typer.Exit(said_plainly(halves.run_workers(drain=drain), exit_code=EXIT_FAILED))
+    _run_edge("trueup.workers", *(["--drain"] if drain else []))
 
 
 @cli.command()
@@ -105,13 +113,14 @@ def demo(
 def explain(
     name: app_verbs.Name,
     path: Annotated[str, typer.Option("--path", help="A file, from the repository's root.", show_default=False)],
+    output: Annotated[ExplainOutput, typer.Option("--output", "-o")] = ExplainOutput.wide,
     namespace: app_verbs.Namespace = "",
 ) -> None:
     """Say why a change of a file makes an application look again (exit 1) or not (0); 2 is an error."""
     from trueup.cli import explaining
 
     affected = said_plainly(
-        explaining.print_explanation(name, path, namespace=namespace), exit_code=app_verbs.EXIT_DIFF_ERROR
+        explaining.print_explanation(name, path, output.value, namespace=namespace), exit_code=app_verbs.EXIT_DIFF_ERROR
     )
     if affected:
         raise typer.Exit(app_verbs.EXIT_DIFF)

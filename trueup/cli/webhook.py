@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from trueup.cli.failure import EXIT_FAILED, said_plainly
 
-verbs = typer.Typer(no_args_is_help=True, help="Webhooks: setup, test, replay.")
+verbs = typer.Typer(no_args_is_help=True, help="Webhooks: setup, test, replay, status.")
+
+
+class StatusOutput(StrEnum):
+    wide = "wide"
+    json = "json"
+    yaml = "yaml"
+
 
 Repository = Annotated[str, typer.Argument(metavar="REPO_URL", help="As Applications name it.", show_default=False)]
 ServiceUrl = Annotated[
@@ -74,6 +82,20 @@ def replay(
         _end(said_plainly(hooks.replay_from_github(asked, delivery)))
     else:
         _end(said_plainly(hooks.replay_file(recording, url)))
+
+
+@verbs.command()
+def status(
+    repository: Annotated[
+        str, typer.Argument(metavar="[REPO_URL]", help="Of this one alone.", show_default=False)
+    ] = "",
+    url: ServiceUrl = "",
+    output: Annotated[StatusOutput, typer.Option("--output", "-o")] = StatusOutput.wide,
+) -> None:
+    """Say of which repositories webhooks come; ends with 1 where refs moved within 24 h and none came."""
+    from trueup.cli import hook_status
+
+    _end(said_plainly(hook_status.print_status(repository, output.value, url=url)))
 
 
 def _end(accepted: bool) -> None:

@@ -10,10 +10,11 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trueup.clients import process
+from trueup.clients.git_pauses import Pauses
 from trueup.domain.credentials import RepositoryCredentials
 from trueup.domain.errors import StalledError
 from trueup.domain.repository import SCHEMES, git_address, split_url
@@ -124,6 +125,8 @@ class Git:
     schemes: frozenset[str] = frozenset()
     #: Lines of an OpenSSH known_hosts file, beside those of the system; an unknown host is refused.
     known_hosts: str = ""
+    #: Shared by all repositories.
+    pauses: Pauses = field(default_factory=Pauses)
 
     def local_environment(self, directory: Path) -> dict[str, str]:
         """For commands that stay on this machine."""

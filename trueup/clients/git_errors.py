@@ -27,6 +27,10 @@ class StaleLockError(Exception):
     """A process that is gone left a lock file behind."""
 
 
+class NotMadeError(Exception):
+    """A new mirror could not be put on our disk."""
+
+
 class UnavailableObjectError(Exception):
     """The remote will not give an object that was asked for by its name."""
 
@@ -47,7 +51,12 @@ _CORRUPT = re.compile(
 _SHORT = re.compile(
     r"no space left|cannot allocate|out of memory|cannot fork|too many open files|resource temporarily", re.IGNORECASE
 )
-_RECEIVING = re.compile(r"index-pack|unpack-objects|pack has bad object|pack is corrupted", re.IGNORECASE)
+#: What came in was broken or broke off. Without a word of what reads it, too: who reads may end before it says so.
+_RECEIVING = re.compile(
+    r"index-pack|unpack-objects|pack has bad object|pack is corrupted|bad pack header|early eof|"
+    r"unexpected disconnect|of body are still expected|of length header were received",
+    re.IGNORECASE,
+)
 #: A pack that leans on an object which the mirror should have.
 _LOST_BASE = re.compile(r"unresolved deltas", re.IGNORECASE)
 
@@ -61,6 +70,14 @@ class _Fault:
     transient: bool = True
 
 
+_OUR_DISK = "the data directory: "
+
+
+def disk_words(error: OSError) -> str:
+    """What `remote_error` understands, for a fault of our disk that no git told of."""
+    return f"{_OUR_DISK}{error.strerror or type(error).__name__}"
+
+
 def _fault(sentence: str, *patterns: str, transient: bool = True) -> _Fault:
     return _Fault(re.compile("|".join(patterns), re.IGNORECASE | re.DOTALL), sentence, transient)
 
@@ -68,6 +85,7 @@ def _fault(sentence: str, *patterns: str, transient: bool = True) -> _Fault:
 #: The first that fits counts.
 _REMOTE = (
     _fault("the disk for mirrors is full; give TRUEUP_DATA_DIR more room", r"no space left on device"),
+    _fault("its mirror cannot be written; see to TRUEUP_DATA_DIR", _OUR_DISK),
     _fault(
         "{login}",
         r"could not read (?:username|password)",
@@ -90,7 +108,11 @@ _REMOTE = (
         r"not authorized",
         r"forbidden",
     ),
-    _fault("the host limits requests (429)", r"error: 429"),
+    _fault(
+        "the host limits requests (429); it is asked again after a pause, and a login in a repository Secret may "
+        "raise the limit",
+        r"error: 429",
+    ),
     _fault(
         "there is no such repository, or the credentials may not see it; check spec.source.repoURL and its Secret",
         r"repository '[^']*' not found",
@@ -111,7 +133,12 @@ _REMOTE = (
         r"name or service not known",
         r"temporary failure in name resolution",
     ),
-    _fault("it answers too slowly", r"operation too slow", r"timed out", r"timeout"),
+    _fault(
+        "it answers too slowly; it is asked again, check its host and the network",
+        r"operation too slow",
+        r"timed out",
+        r"timeout",
+    ),
     _fault(
         "it cannot be reached; check the address and the network",
         r"failed to connect",
@@ -144,7 +171,7 @@ _REMOTE = (
         transient=False,
     ),
     _fault(
-        "it broke off or failed to answer",
+        "it broke off or failed to answer; it is asked again, check its host",
         r"error: 5\d\d",
         r"empty reply",
         r"early eof",
@@ -156,7 +183,11 @@ _REMOTE = (
         r"protocol error",
         r"bad line length",
         r"invalid server response",
-        r"expected flush",
+        r"expected (?:flush|packfile|')",
+        r"of body are still expected",
+        r"of length header were received",
+        r"unexpected acknowledgment",
+        r"error processing acks",
         r"broken pipe",
     ),
 )

@@ -10,15 +10,17 @@ from trueup.clients.git import Git
 from trueup.clients.git_errors import (
     CorruptMirrorError,
     MissingRefError,
+    NotMadeError,
     StaleLockError,
     UnavailableObjectError,
+    disk_words,
     local_error,
     may_name_a_pause,
     pause_in,
     remote_error,
     scrub,
 )
-from trueup.clients.git_refs import RemoteFailedError, RemoteRef, RemoteRefs, list_refs
+from trueup.clients.git_refs import RemoteFailedError, RemoteRef, RemoteRefs, list_refs, off_loop
 from trueup.clients.git_store import Store, local_ref
 from trueup.domain.credentials import RepositoryCredentials
 from trueup.domain.errors import TransientError
@@ -83,20 +85,24 @@ class Fetcher:
 
     async def fetch(self, url: str, revisions: Collection[str], credentials: RepositoryCredentials | None) -> Resolved:
         """See `Mirror.fetch`; URL and revisions have been checked."""
-        async with (
-            self._store.locked(),
-            self._git.remote_environment(url, credentials) as environment,
-        ):
-            work = _Round(url, credentials, frozenset(revisions), environment)
-            try:
+        work = _Round(url, credentials, frozenset(revisions))
+        try:
+            async with (
+                self._store.locked(),
+                self._git.remote_environment(url, credentials) as work.environment,
+            ):
                 try:
                     return await self._attempt(work)
                 except CorruptMirrorError as e:
                     await self._store.quarantine(work.url, str(e))
                     return await self._attempt(work)
-            except (CorruptMirrorError, StaleLockError, MissingRefError) as e:
-                said = scrub(str(e), work.secrets)
-                raise TransientError(f"repository {redact_url(url)}: its mirror could not be brought up: {said}") from e
+        except (CorruptMirrorError, StaleLockError, MissingRefError) as e:
+            said = scrub(str(e), work.secrets)
+            raise TransientError(f"repository {redact_url(url)}: its mirror could not be brought up: {said}") from e
+        except NotMadeError as e:
+            raise work.failed(str(e)) from e
+        except OSError as e:
+            raise work.failed(disk_words(e)) from e
 
     async def ls_remote(
         self, url: str, refs: Collection[str], credentials: RepositoryCredentials | None
@@ -137,7 +143,7 @@ class Fetcher:
         #: By the name under which the mirror keeps it: the remote's ref.
         wanted: dict[str, str] = {}
         for name in names:
-            if (ref := _meant(name, listed.refs)) is not None:
+            if (ref := await off_loop(len(listed.refs), _meant, name, listed.refs)) is not None:
                 wanted[ref if ref in remote_refs(name) else name] = ref
         if wanted and not self._store.exists:
             await self._store.create(listed.object_format)
@@ -152,6 +158,7 @@ class Fetcher:
         await self._store.delete_refs(local_ref(ref) for ref in await self._store.known(gone))
 
     async def _list(self, work: _Round, refs: Collection[str]) -> RemoteRefs:
+        self._git.pauses.check(work.url, work.credentials)
         try:
             return await list_refs(self._git, work.url, sorted(refs), work.environment)
         except (RemoteFailedError, process.ProcessError) as e:
@@ -159,10 +166,12 @@ class Fetcher:
             raise await self._failed(work, _words(e)) from e
 
     async def _failed(self, work: _Round, said: str) -> Exception:
-        """The error, with the pause that the host asks for."""
+        """The error, with the pause that the host asks for; others who would ask it wait as well."""
         error = work.failed(said)
         if isinstance(error, TransientError) and may_name_a_pause(said):
             error.retry_after_seconds = await self._pause_seconds(work)
+            if error.retry_after_seconds:
+                self._git.pauses.ask_for(work.url, work.credentials, error.retry_after_seconds)
         return error
 
     async def _pause_seconds(self, work: _Round) -> float | None:
@@ -185,6 +194,7 @@ class Fetcher:
 
     async def _fetch(self, work: _Round, refspecs: Collection[str]) -> None:
         """One `git fetch`; a lock that a killed one left behind is cleared away."""
+        self._git.pauses.check(work.url, work.credentials)
         try:
             await self._fetch_once(work, refspecs)
         except StaleLockError:

@@ -10,18 +10,25 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from trueup.clients import process
 from trueup.clients.git import Git
 from trueup.domain.repository import git_address, split_url
 from trueup.telemetry import GIT_COMMANDS
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _FLUSH, _DELIMITER, _RESPONSE_END = 0, 1, 2
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 PACKETS_MAX = 1_000_000
+CHUNK_BYTES_MAX = 64 * 1024
+#: So many are looked through on the loop; more would hold it up.
+REFS_ON_LOOP_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,8 @@ class _Conversation:
         self._environment = dict(environment) | {"GIT_PROTOCOL": "version=2"}
         self._scheme = split_url(url).scheme
         self._argv = self._command(url)
+        #: Read, and not taken apart yet.
+        self._rest = b""
 
     def _command(self, url: str) -> list[str]:
         parts = split_url(url)
@@ -122,24 +131,58 @@ class _Conversation:
         request += [_packet("peel"), _packet("symrefs"), *(_packet(f"ref-prefix {name}") for name in names), b"0000"]
         child.stdin.write(b"".join(request))
         lines = await self._packets(child)
-        return RemoteRefs(_parse(lines, frozenset(names)), object_format)
+        return RemoteRefs(await off_loop(len(lines), _parse, lines, frozenset(names)), object_format)
 
     async def _packets(self, child: process.Child) -> list[str]:
+        """The lines up to the next packet that ends them; taken apart by the chunk, since they may be many."""
         lines: list[str] = []
         received = 0
         while len(lines) < PACKETS_MAX and received < self._git.bounds.refs_bytes_max:
-            try:
-                length = int(await child.stdout.readexactly(4), 16)
-            except ValueError as e:
-                raise RemoteFailedError("protocol error: bad line length") from e
-            if length in {_FLUSH, _DELIMITER, _RESPONSE_END}:
+            chunk, self._rest = self._rest or await child.stdout.read(CHUNK_BYTES_MAX), b""
+            if not chunk:
+                raise asyncio.IncompleteReadError(b"", None)
+            received += len(chunk)
+            found, left, is_over = _taken_apart(chunk)
+            lines += found
+            if is_over:
+                self._rest = left
                 return lines
-            line = (await child.stdout.readexactly(max(0, length - 4))).decode("utf-8", "surrogateescape")
-            if line.startswith("ERR "):
-                raise RemoteFailedError(line)
-            received += length
-            lines.append(line.removesuffix("\n"))
+            if left:
+                more = await child.stdout.read(CHUNK_BYTES_MAX)
+                if not more:
+                    raise asyncio.IncompleteReadError(left, None)
+                received -= len(left)
+                self._rest = left + more
         raise RemoteFailedError("protocol error: the remote lists more refs than are read")
+
+
+def _taken_apart(data: bytes) -> tuple[list[str], bytes, bool]:
+    """The lines of whole packets, what is left over, and whether a packet ended them (gitprotocol-common(5))."""
+    lines: list[str] = []
+    at = 0
+    while at + 4 <= len(data):
+        try:
+            length = int(data[at : at + 4], 16)
+        except ValueError as e:
+            raise RemoteFailedError("protocol error: bad line length") from e
+        if length in {_FLUSH, _DELIMITER, _RESPONSE_END}:
+            return lines, data[at + 4 :], True
+        end = at + max(4, length)
+        if end > len(data):
+            break
+        line = data[at + 4 : end].decode("utf-8", "surrogateescape")
+        if line.startswith("ERR "):
+            raise RemoteFailedError(line)
+        lines.append(line.removesuffix("\n"))
+        at = end
+    return lines, data[at:], False
+
+
+async def off_loop(refs: int, work: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
+    """What goes through so many refs, in a thread where they are many."""
+    if refs <= REFS_ON_LOOP_MAX:
+        return work(*arguments, **more)
+    return await asyncio.to_thread(work, *arguments, **more)
 
 
 def _quoted(path: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from trueup.clients.git import Git, remove_tree
-from trueup.clients.git_errors import local_error, scrub
+from trueup.clients.git_errors import NotMadeError, local_error, scrub
 from trueup.clients.git_lock import file_lock, try_file_lock
 from trueup.clients.git_objects import ObjectReader
 from trueup.domain.errors import TransientError
@@ -76,7 +76,10 @@ class Store:
         return set(await self.values(refs))
 
     async def create(self, object_format: str) -> None:
-        """Made elsewhere and moved into place, so that a half-made mirror is never taken for one."""
+        """Made elsewhere and moved into place, so that a half-made mirror is never taken for one.
+
+        Raises NotMadeError.
+        """
         fresh = self._root / "fresh.git"
         await remove_tree(fresh)
         options = ["--quiet", "--bare", "--template=", "--initial-branch=none", f"--object-format={object_format}"]
@@ -84,8 +87,7 @@ class Store:
             "init", [*options, fresh.name], env=self._git.local_environment(fresh), cwd=self._root
         )
         if completed.returncode != 0:
-            said = completed.stderr.decode(errors="replace").strip()[:300]
-            raise TransientError(f"a mirror could not be made in the data directory: {said}")
+            raise NotMadeError(completed.stderr.decode(errors="replace").strip())
         # What is left of a mirror that lost its HEAD.
         await remove_tree(self.directory)
         fresh.rename(self.directory)

@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -23,6 +22,7 @@ from redis.asyncio import Redis
 from trueup.clients.queue_records import (
     Announced,
     DeadLetter,
+    Depth,
     claim_of,
     dead_letter_of,
     encode,
@@ -54,19 +54,6 @@ class EpochMissingError(TransientError):
 
 class QueueFullError(TransientError):
     """`queue_jobs_max` jobs wait; nothing of the call was stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """How many jobs stand where."""
-
-    #: Due now: what a worker could claim.
-    ready: int
-    delayed: int
-    #: Waiting for the run of the same key to end.
-    held: int
-    running: int
-    dead: int
 
 
 class Lease:
@@ -339,7 +326,12 @@ class Queue:
         return int(answer[1])
 
     async def depth(self) -> Depth:
-        return Depth(*await self._scripts.run("depth"))
+        return Depth(*(await self._scripts.run("depth"))[:5])
+
+    async def delay_seconds(self) -> float | None:
+        """How long until the first of the delayed is due, by Redis' clock; None where nobody is delayed."""
+        milliseconds = (await self._scripts.run("depth"))[5]
+        return None if milliseconds is None else int(milliseconds) / 1000
 
     async def peek(self, *, jobs_max: int = 100) -> list[Job]:
         """Jobs that are due, by priority, lane and due time: in a lane the order in which they will be claimed."""

@@ -25,6 +25,19 @@ from trueup.domain.job import (
 
 
 @dataclass(frozen=True, slots=True)
+class Depth:
+    """How many jobs stand where."""
+
+    #: Due now: what a worker could claim.
+    ready: int
+    delayed: int
+    #: Waiting for the run of the same key to end.
+    held: int
+    running: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A job that ran out of attempts. A new event for its key revives it."""
 
@@ -53,6 +66,11 @@ class Announced:
     def is_missed(self) -> bool:
         """Whether refs moved, and no webhook told of any."""
         return bool(self.caught) and not self.hooked
+
+    @property
+    def word(self) -> str:
+        """`received`, `missed`, or `quiet` where neither a webhook nor a move without one is on record."""
+        return "received" if self.hooked else "missed" if self.caught else "quiet"
 
 
 NOTHING_ANNOUNCED = Announced()

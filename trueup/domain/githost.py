@@ -8,6 +8,7 @@ from trueup.domain.errors import StalledError
 from trueup.domain.repository import check_url, normalize_url, redact_url, split_url
 from trueup.domain.webhook_secret import WEBHOOK_PATH
 
+REPOSITORIES_PATH = "/api/v1/repositories"
 #: By provider: the path of its API (GitHub's: of an Enterprise Server), and the variable with the token.
 _APIS = {
     "github": ("/api/v3", "GITHUB_TOKEN"),
@@ -62,6 +63,11 @@ def git_host(url: str, *, provider: str = "", api_url: str = "", token_variable:
     if split_url(api_url).scheme not in {"http", "https"} or not split_url(api_url).host:
         raise StalledError("--api-url is no address; give it as https://host/path")
     return GitHost(name, api_url.rstrip("/"), path, token_variable or variable)
+
+
+def repositories_address(base: str) -> str:
+    """Where the service says which webhooks came; `base` as in `hook_address`."""
+    return hook_address(base).removesuffix(WEBHOOK_PATH) + REPOSITORIES_PATH
 
 
 def hook_address(base: str, provider: str = "", hook: str = "") -> str:

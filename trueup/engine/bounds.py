@@ -60,6 +60,7 @@ def git_bounds(settings: Settings) -> GitBounds:
     """Towards a Git remote, and for reading a mirror."""
     return GitBounds(
         fetch_seconds_max=settings.fetch_seconds_max,
+        list_seconds_max=settings.list_seconds_max,
         local_seconds_max=settings.git_command_seconds_max,
         blob_bytes_max=settings.blob_bytes_max,
     )

@@ -108,7 +108,12 @@ class Readers:
         self._places[identity] = place
         ref = self._refs[place]
         ref.followers[identity] = follower
-        ref.unread.add(identity)
+        key, read_set = self._learned.get(identity, (None, frozenset[Entry]()))
+        if key == follower.key:
+            # Here, and not with the next push, which would have to do so for everybody at once.
+            self._know(ref, identity, read_set)
+        else:
+            ref.unread.add(identity)
 
     def learn(self, application: Application, revision: str, read_set: ReadSet) -> ReadKey | None:
         """What a render in this process has read; its key, or None where that was known before."""
@@ -139,15 +144,22 @@ class Readers:
         await self._read(ref)
         paths: list[str] | None = []
         # Another process may have examined what this one has not seen: both ways are looked at.
-        for base in {old, ref.tip or old} - {tip}:
+        bases = {old, ref.tip or old} - {tip}
+        for base in bases:
             more = await mirror.changed_paths(base, tip) if base is not None else None
             paths = None if paths is None or more is None else paths + more
-        doubtful = set(ref.unproved) if paths is not None and not by_content else set(ref.followers) - ref.unread
+        if paths is None or by_content:
+            doubtful, proved = set(ref.followers) - ref.unread, set[ApplicationId]()
+        else:
+            # Who was compared where such a way begins, or at the tip itself, is judged by the paths.
+            proved = {name for name in ref.unproved if ref.followers[name].key.revision in {*bases, tip}}
+            doubtful = ref.unproved - proved
         differing = await self._differing(mirror, ref, doubtful, tip)
         touched = ref.index.concerned(paths or [])
         affected = frozenset(ref.unread | ref.awaited | differing | touched)
-        seen = {name: ref.followers[name] for name in affected | doubtful if name in ref.followers}
-        return Look(affected, ref, tip, seen, frozenset(doubtful))
+        proved |= doubtful
+        seen = {name: ref.followers[name] for name in affected | proved if name in ref.followers}
+        return Look(affected, ref, tip, seen, frozenset(proved))
 
     async def _read(self, ref: _Ref) -> None:
         """Find the read-sets that are not known yet; those of followers never compared do not exist."""
@@ -163,10 +175,13 @@ class Readers:
             found |= {missing[key]: read_set for key, read_set in loaded.items() if key in missing}
         for name, read_set in found.items():
             if ref.followers.get(name) is wanted[name]:
-                ref.index.put(name, read_set | wanted[name].asked)
-                ref.unread.discard(name)
-                ref.unproved.add(name)
-                self._learned.pop(name, None)
+                self._know(ref, name, read_set)
+
+    def _know(self, ref: _Ref, name: ApplicationId, read_set: ReadSet) -> None:
+        ref.index.put(name, read_set | ref.followers[name].asked)
+        ref.unread.discard(name)
+        ref.unproved.add(name)
+        self._learned.pop(name, None)
 
     async def _differing(
         self, mirror: Mirror, ref: _Ref, names: Collection[ApplicationId], tip: str

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
-from trueup.clients.crds import crd_manifests
+from trueup.clients.crds.schema import crd_manifests
 from trueup.sandbox.assets import ensure_binaries
 from trueup.sandbox.audit_relay import audit_relay
 from trueup.sandbox.component import Component, watching

@@ -1,7 +1,4 @@
-"""The objects of `argoproj.io/v1alpha1`, as models and as CustomResourceDefinitions."""
+"""The objects of `argoproj.io/v1alpha1` and `trueup.dev/v1alpha1`: models, readers, and CustomResourceDefinitions.
 
-from __future__ import annotations
-
-from trueup.clients.crds.schema import GROUP, VERSION, crd_manifests, is_ours
-
-__all__ = ["GROUP", "VERSION", "crd_manifests", "is_ours"]
+Nothing is imported here: whoever reads an Application needs no model of an Incident.
+"""
