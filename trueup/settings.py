@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     objects_in_flight_max: PositiveInt = 16
 
     # Other clusters than home: each behind a bulkhead, so that one that hangs slows no other.
-    #: Jobs about one of them that a worker process runs at a time, and always fewer than all that it runs.
+    #: Jobs about one of them that a worker process runs at a time. All of them together leave one slot to home.
     cluster_runs_max: PositiveInt = 6
     #: How long a job waits for its turn before its slot goes to another one.
     cluster_wait_seconds_max: Positive = 1.0

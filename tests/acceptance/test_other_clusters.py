@@ -92,6 +92,13 @@ async def test_a_cluster_secret_that_is_missing_wrong_or_gone_is_named_and_once_
     revision = await repository.push({"app/one.yaml": config_map(one)})
     await running.apply(name, repository.url, destination=called(west, running), syncPolicy=THERE)
     await told(running, name, "InvalidSpecError", west, "no cluster Secret has that name")
+    # What owns nothing there can be let go without it.
+    empty = fresh("empty")
+    await running.apply(empty, repository.url, destination=called(west, running))
+    await told(running, empty, "InvalidSpecError", west)
+    await running.patch(empty, {"metadata": {"finalizers": [RESOURCES_FINALIZER]}})
+    await _delete(running, empty)
+    await wait_until(lambda: _is_gone(running, empty), STEP_SECONDS, "let go")
     await put_cluster_secret(running, west, server=second.server, config={"execProviderConfig": {"command": "token"}})
     await told(running, name, "InvalidSpecError", west, "execProviderConfig")
     await put_cluster_secret(running, west, server=second.server, config=second.config(token="wrong"))

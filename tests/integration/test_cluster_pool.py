@@ -159,6 +159,14 @@ async def test_whoever_comes_when_a_cluster_has_its_share_is_sent_away_and_other
                 await asyncio.sleep(0)
                 assert not waiting.done()
             await waiting
+        # All other clusters together leave something to home.
+        bounds = PoolBounds(all_runs_max=1, wait_seconds_max=0.05)
+        async with ClusterPool(cluster, book, bounds=bounds) as pool:
+            async with pool.reached(to(proxy.url)):
+                with pytest.raises(ClusterBusyError, match="every other cluster"):
+                    await _reach(pool, other.url)
+                await _reach(pool, HOME_SERVER)
+            await _reach(pool, other.url)
 
 
 async def _reach(pool: ClusterPool, server: str) -> None:

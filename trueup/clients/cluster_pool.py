@@ -8,7 +8,6 @@ and now and then one run asks whether it is back.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,11 +20,12 @@ import structlog
 from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_bounds import ClusterBounds
 from trueup.clients.credentials import ServerAccess
+from trueup.clients.turns import Turns
 from trueup.domain.application import Application
 from trueup.domain.circuit import Circuit
 from trueup.domain.cluster_secret import ClusterSecret
 from trueup.domain.clusters import Clusters
-from trueup.domain.errors import ClusterAwayError, ClusterBusyError, TrueupError
+from trueup.domain.errors import ClusterAwayError, TrueupError
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +36,8 @@ class PoolBounds:
 
     #: Runs that are about one cluster at a time; the home cluster has no such bound.
     runs_max: int = 6
+    #: Runs that are about any of them at a time: the rest is home's, however many clusters hang.
+    all_runs_max: int = 7
     #: How long a run waits for its turn before it comes back later.
     wait_seconds_max: float = 1.0
     #: How long the one that asks whether a cluster is back waits for the answer.
@@ -86,6 +88,7 @@ class ClusterPool:
         #: By server, the one that was used longest ago first.
         self._members: dict[str, _Member] = {}
         self._secrets_changed = asyncio.Event()
+        self._turns = Turns(bounds.all_runs_max, wait_seconds_max=bounds.wait_seconds_max, of="every other cluster")
         #: Told of the Secret of a cluster that answers again.
         self.on_back: Callable[[ClusterSecret], None] | None = None
 
@@ -113,7 +116,8 @@ class ClusterPool:
         member = await self._member(secret)
         member.users += 1
         try:
-            async with member.running(self._came_back) as cluster:
+            # One that has its share already must not keep the last places from the others.
+            async with member.turn(), self._turns.one(), member.running(self._came_back) as cluster:
                 yield cluster
         finally:
             member.users -= 1
@@ -169,33 +173,32 @@ class _Member:
         self._is_open = False
         self._opening = asyncio.Lock()
         self._is_retired = False
-        self._turns = asyncio.Semaphore(bounds.runs_max)
-        #: Whether somebody waited in vain and no turn has ended since.
-        self._is_stuck = False
+        self._turns = Turns(bounds.runs_max, wait_seconds_max=bounds.wait_seconds_max, of=f"cluster {secret.label}")
         self._circuit = Circuit()
         #: What opened it.
         self._why = ""
         self._is_probed = False
 
     @asynccontextmanager
-    async def running(self, came_back: Callable[[ClusterSecret], None]) -> AsyncIterator[Cluster]:
-        """One run's turn. What it raises as ClusterAwayError opens the circuit."""
+    async def turn(self) -> AsyncIterator[None]:
+        """One run's share of the cluster; nobody waits for one while the cluster is away."""
         self._refuse_while_away()
-        await self._turn()
+        async with self._turns.one():
+            yield
+
+    @asynccontextmanager
+    async def running(self, came_back: Callable[[ClusterSecret], None]) -> AsyncIterator[Cluster]:
+        """The cluster, opened and answering. What the block raises as ClusterAwayError opens the circuit."""
+        self._refuse_while_away()
         try:
-            self._refuse_while_away()
-            try:
-                cluster = await self._opened()
-                if not self._circuit.is_closed:
-                    await self._probe(cluster)
-                    came_back(self.secret)
-                yield cluster
-            except ClusterAwayError as error:
-                self._failed(error)
-                raise
-        finally:
-            self._is_stuck = False
-            self._turns.release()
+            cluster = await self._opened()
+            if not self._circuit.is_closed:
+                await self._probe(cluster)
+                came_back(self.secret)
+            yield cluster
+        except ClusterAwayError as error:
+            self._failed(error)
+            raise
 
     async def retire(self) -> None:
         """Close it, now or with the last run that holds it."""
@@ -216,20 +219,6 @@ class _Member:
         if pause or self._is_probed:
             # In the words of who asked last, so that nothing new is to be said of it.
             raise ClusterAwayError(self._why, retry_after_seconds=pause or self._bounds.probe_seconds_max)
-
-    async def _turn(self) -> None:
-        """Wait for a turn, unless those who wait already do so in vain."""
-        bounds = self._bounds
-        if not self._is_stuck:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(bounds.wait_seconds_max):
-                    await self._turns.acquire()
-                    return
-        self._is_stuck = True
-        raise ClusterBusyError(
-            f"cluster {self.secret.label} has {bounds.runs_max} runs under way",
-            retry_after_seconds=2 * bounds.wait_seconds_max,
-        )
 
     async def _opened(self) -> Cluster:
         async with self._opening:

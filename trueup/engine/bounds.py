@@ -31,9 +31,11 @@ def cluster_bounds(settings: Settings) -> ClusterBounds:
 
 
 def pool_bounds(settings: Settings) -> PoolBounds:
-    """Towards any one cluster but home, which never gets every slot of a worker that has more than one."""
+    """Towards other clusters than home: together they never get every slot of a worker that has more than one."""
+    together = max(1, settings.jobs_running_max - 1)
     return PoolBounds(
-        runs_max=min(settings.cluster_runs_max, max(1, settings.jobs_running_max - 1)),
+        runs_max=min(settings.cluster_runs_max, together),
+        all_runs_max=together,
         wait_seconds_max=settings.cluster_wait_seconds_max,
         probe_seconds_max=settings.cluster_probe_seconds_max,
         pause_seconds_min=settings.cluster_pause_seconds_min,
