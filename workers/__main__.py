@@ -50,6 +50,7 @@ from .credentials import Credentials, Openings
 from .dispatcher import handler
 from .notify import Notifier, NotifyBounds
 from .projects import Projects
+from .rests import Rests
 from .seen import Seen
 
 log = structlog.get_logger()
@@ -191,7 +192,10 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         )
         incidents = await patiently(lambda: incident_store(cluster, settings))
         seen = Seen(objects_max=settings.objects_remembered_max)
-        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, seen, incidents)
+        rests = Rests(
+            seconds_min=settings.repository_rest_seconds_min, seconds_max=settings.repository_rest_seconds_max
+        )
+        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, seen, rests, incidents)
         informers = [applications, credentials, projects.informer, *([incidents.informer] if incidents else [])]
         notifier = None
         if incidents is not None and settings.slack_token is not None and settings.slack_channel:
