@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     shutdown_seconds_max: Positive = 20.0
     #: `worker --drain` waits for what is due within this time, and leaves to a later one what is due after it.
     drain_delay_seconds_max: Positive = 30.0
+    #: After a look at a repository that found no ref moved, pushes and sweeps of it wait for so long at the least,
+    #: and twice as long after each further one in a row.
+    repository_rest_seconds_min: Positive = 0.25
+    repository_rest_seconds_max: Positive = 5.0
     #: Objects whose last version a worker process remembers, so that it does not look at its own writes again.
     objects_remembered_max: PositiveInt = 20_000
     #: A field that somebody changes back more often than this within a minute is healed at the longest interval.

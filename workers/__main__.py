@@ -21,6 +21,7 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_book import ClusterBook, cluster_secrets
 from trueup.clients.cluster_pool import ClusterPool
+from trueup.clients.discovery import ApiResource
 from trueup.clients.epoch import ensure_keys_secret
 from trueup.clients.incident_records import GROUP as INCIDENT_GROUP
 from trueup.clients.incident_records import KIND as INCIDENT_KIND
@@ -53,6 +54,7 @@ from .destinations import Arrivals
 from .dispatcher import handler
 from .notify import Notifier, NotifyBounds
 from .projects import Projects
+from .rests import Rests
 from .seen import Seen
 
 log = structlog.get_logger()
@@ -150,6 +152,20 @@ def slack_notifier(settings: Settings, incidents: IncidentStore, channel: SlackC
     return Notifier(incidents, channel, holder=holder, bounds=bounds, public_url=settings.public_url)
 
 
+def other_clusters(
+    settings: Settings, home: Cluster, secret: ApiResource, queue: Queue, applications: ApplicationStore
+) -> tuple[ClusterPool, Informer, Arrivals]:
+    """The clusters that Secrets lead to, what follows these Secrets, and who enqueues what they concern."""
+    book = ClusterBook()
+    informer = cluster_secrets(home, secret, namespace=settings.namespace)
+    pool = ClusterPool(home, book, bounds=pool_bounds(settings), cluster_bounds=cluster_bounds(settings))
+    arrivals = Arrivals(queue, applications, is_loaded=lambda: informer.is_synced)
+    pool.on_back = arrivals.came_back
+    for heard in (book.observe, arrivals.observe, lambda _old, _new: pool.secrets_changed()):
+        informer.on_change(heard)
+    return pool, informer, arrivals
+
+
 @asynccontextmanager
 async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Parts]:
     """A worker with everything at hand; its parts do not run yet."""
@@ -180,15 +196,8 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         readers = Readers(read_sets.get)
         applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
         applications.on_change(heard_of(store, readers))
-        book = ClusterBook()
-        cluster_informer = cluster_secrets(cluster, secret, namespace=settings.namespace)
-        pool = await stack.enter_async_context(
-            ClusterPool(cluster, book, bounds=pool_bounds(settings), cluster_bounds=cluster_bounds(settings))
-        )
-        arrivals = Arrivals(queue, store, is_loaded=lambda: cluster_informer.is_synced)
-        pool.on_back = arrivals.came_back
-        for heard in (book.observe, arrivals.observe, lambda _old, _new: pool.secrets_changed()):
-            cluster_informer.on_change(heard)
+        pool, clusters, arrivals = other_clusters(settings, cluster, secret, queue, store)
+        await stack.enter_async_context(pool)
         credentials = Informer(cluster, secret, namespace=settings.namespace, label_selector=REPOSITORY_SECRETS)
         projects = Projects(cluster, project, namespace=settings.namespace)
         openings = Openings(queue, store, is_loaded=lambda: credentials.is_synced)
@@ -204,14 +213,12 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         )
         incidents = await patiently(lambda: incident_store(cluster, settings))
         seen = Seen(objects_max=settings.objects_remembered_max)
-        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, seen, incidents)
-        informers = [
-            applications,
-            cluster_informer,
-            credentials,
-            projects.informer,
-            *([incidents.informer] if incidents else []),
-        ]
+        rests = Rests(
+            seconds_min=settings.repository_rest_seconds_min, seconds_max=settings.repository_rest_seconds_max
+        )
+        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, seen, rests, incidents)
+        informers = [applications, clusters, credentials, projects.informer]
+        informers += [incidents.informer] if incidents else []
         notifier = None
         if incidents is not None and settings.slack_token is not None and settings.slack_channel:
             channel = await stack.enter_async_context(slack_channel(settings, settings.slack_token))

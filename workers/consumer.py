@@ -31,7 +31,8 @@ DRAIN_WAIT_SECONDS_MAX = 1.0
 #: The pause after Redis or its epoch was found away.
 AWAY_SECONDS = 0.5
 
-Handler = Callable[[Claim, Lease], Awaitable[None]]
+#: Runs a job; for how many seconds pushes and sweeps under its key are to wait after it.
+Handler = Callable[[Claim, Lease], Awaitable[float]]
 
 
 class Consumer:
@@ -148,7 +149,7 @@ class Consumer:
     async def _run_and_settle(self, claim: Claim) -> str:
         try:
             async with self._queue.running(claim) as lease:
-                await self._handler(claim, lease)
+                rest_seconds = await self._handler(claim, lease)
         except SupersededError:
             raise
         except StalledError as error:
@@ -168,7 +169,7 @@ class Consumer:
             log.error("an error that nobody foresaw", error=type(error).__name__, place=place_of(error))  # noqa: TRY400
             await self._queue.fail(claim, delay_seconds=self._delay_seconds(claim), reason=type(error).__name__)
             return "broken"
-        await self._queue.settle(claim)
+        await self._queue.settle(claim, rest_seconds=rest_seconds)
         return "done"
 
     async def _put_off(self, claim: Claim, error: ClusterAwayError | ClusterBusyError) -> str:

@@ -17,6 +17,7 @@ from trueup.engine.engine import Engine
 from trueup.engine.readers import Readers
 from trueup.settings import Settings
 
+from .rests import Rests
 from .seen import Seen
 
 
@@ -34,6 +35,7 @@ class Worker:
     #: How the API server serves Applications.
     application_resource: ApiResource
     seen: Seen
+    rests: Rests
     #: The incidents on record; None where their kind is not installed.
     incidents: IncidentStore | None = None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from trueup.clients.queue import Lease
 from trueup.domain.job import Claim
 
@@ -14,10 +16,11 @@ from .repository import examine
 def handler(worker: Worker) -> Handler:
     """What the consumer calls for each claim."""
 
-    async def handle(claim: Claim, lease: Lease) -> None:
+    async def handle(claim: Claim, lease: Lease) -> float:
         if claim.job.kind == "repository":
-            await examine(worker, claim)
-        else:
-            await reconcile(Run(worker, claim, lease))
+            moved = await examine(worker, claim)
+            return worker.rests.after_look(claim.job.subject, monotonic(), moved=moved)
+        await reconcile(Run(worker, claim, lease))
+        return 0.0
 
     return handle

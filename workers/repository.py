@@ -8,6 +8,7 @@ follower is checked by content: what its last render has read, as it was then ag
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -36,14 +37,23 @@ SPELLINGS_TRIED_MAX = 3
 UNSAID_SECONDS_MAX = 5.0
 
 
-async def examine(worker: Worker, claim: Claim) -> None:
-    """Fetch, find the affected, and enqueue them.
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    #: Whether it is a sweep that found a ref moved.
+    caught: bool
+    #: Whether a ref moved, or somebody is to look again.
+    has_news: bool
+
+
+async def examine(worker: Worker, claim: Claim) -> bool:
+    """Fetch, find the affected, and enqueue them. Whether there was anything new.
 
     Raises TransientError where the remote is away and StalledError where it refuses us; every
     follower then says so in a condition, at once where time will not mend it soon.
     """
     try:
-        await _note(worker, claim, caught=await _examine(worker, claim))
+        examined = await _examine(worker, claim)
+        await _note(worker, claim, caught=examined.caught)
     except SupersededError:
         raise
     except (TransientError, StalledError) as error:
@@ -55,6 +65,7 @@ async def examine(worker: Worker, claim: Claim) -> None:
             others = [app for app in followers if app.id not in asking and not app.spec_refusals]
             await record.not_reached(worker, others, error)
         raise
+    return examined.has_news
 
 
 def _is_far_off(error: TransientError) -> bool:
@@ -78,8 +89,7 @@ def _names_applications(claim: Claim) -> bool:
     return members is None or not members <= {BY_CONTENT}
 
 
-async def _examine(worker: Worker, claim: Claim) -> bool:
-    """Whether it is a sweep that found a ref moved."""
+async def _examine(worker: Worker, claim: Claim) -> _Examined:
     url = claim.job.subject
     followers = worker.applications.followers(url)
     spellings, shut = _spellings(worker, followers)
@@ -125,7 +135,7 @@ async def _examine(worker: Worker, claim: Claim) -> bool:
     await worker.queue.enqueue_and_move_tip(claim, jobs + again, moves)
     for look in looks:
         look.settle()
-    return caught
+    return _Examined(caught, has_news=bool(moves or found))
 
 
 async def _look_again(claim: Claim, mirror: Mirror) -> list[Job]:

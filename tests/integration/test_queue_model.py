@@ -87,12 +87,27 @@ class Model:
     running: dict[str, Entry] = field(default_factory=dict)
     dead: dict[str, Entry] = field(default_factory=dict)
     tip: str | None = None
+    #: Until when a key rests.
+    resting: dict[str, int] = field(default_factory=dict)
+
+    def rested(self, entry: Entry) -> Entry:
+        ends = self.resting.get(entry.job.key, 0) if entry.job.priority >= Priority.PUSH else 0
+        return replace(entry, due=max(entry.due, ends))
+
+    def settle(self, key: str, rest_ms: int) -> None:
+        del self.running[key]
+        self.resting.pop(key, None)
+        if rest_ms:
+            self.resting[key] = self.now + rest_ms
+        if key in self.waiting:
+            self.waiting[key] = self.rested(self.waiting[key])
 
     def enqueue(self, jobs: list[Job]) -> bool:
         if len(self.waiting.keys() | {job.key for job in jobs}) > max(BOUNDS.queue_jobs_max, len(self.waiting)):
             return False
         for job in jobs:
             entry = Entry(replace(job, delay_seconds=0.0), self.now + round(job.delay_seconds * 1000), self.now)
+            entry = self.rested(entry)
             if job.key in self.dead:
                 entry = replace(self.dead.pop(job.key), due=entry.due, attempt=0).joined(entry)
             self.waiting[job.key] = self.waiting[job.key].joined(entry) if job.key in self.waiting else entry
@@ -232,10 +247,10 @@ class QueueMachine(RuleBasedStateMachine):
         if self.attempt(claim, self.queue.heartbeat(claim)):
             self.model.running[claim.job.key].lapses = self.model.now + LEASE_MS
 
-    @rule(claim=claims)
-    def settle(self, claim: Claim) -> None:
-        if self.attempt(claim, self.queue.settle(claim)):
-            del self.model.running[claim.job.key]
+    @rule(claim=claims, rest=st.sampled_from([0.0, 0.0, 3.0, 12.0]))
+    def settle(self, claim: Claim, rest: float = 0.0) -> None:
+        if self.attempt(claim, self.queue.settle(claim, rest_seconds=rest)):
+            self.model.settle(claim.job.key, round(rest * 1000))
             self.settled(claim)
 
     @rule(claim=claims, delay=st.sampled_from([0.0, 2.0, None]))

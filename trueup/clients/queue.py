@@ -291,12 +291,13 @@ class Queue:
                 lease.extend(asked_at)
                 pause = seconds / 3
 
-    async def settle(self, claim: Claim) -> None:
+    async def settle(self, claim: Claim, *, rest_seconds: float = 0.0) -> None:
         """The job is done; what arrived while it ran becomes one more run.
 
+        For `rest_seconds` pushes and sweeps under its key, also those to come, wait and are joined.
         Raises SupersededError, and changes nothing, where the token is no longer valid.
         """
-        milliseconds = await self._end(claim, "settle")
+        milliseconds = await self._end(claim, "settle", str(round(rest_seconds * 1000)))
         EVENT_TO_SETTLED_SECONDS.labels(claim.job.kind).observe(max(0, milliseconds) / 1000)
 
     async def fail(self, claim: Claim, *, delay_seconds: float | None, reason: str, of_outage: bool = False) -> None:

@@ -29,7 +29,19 @@ from trueup.clients.redis import redis_errors, send
 from trueup.domain.job import JOB_VERSION, SCOPE_MEMBERS_MAX
 
 #: In the order in which the scripts take them.
-FIXED_KEYS = ("fence", "waiting", "ready", "delayed", "running", "leases", "dead", "dead_at", "wake", "turns")
+FIXED_KEYS = (
+    "fence",
+    "waiting",
+    "ready",
+    "delayed",
+    "running",
+    "leases",
+    "dead",
+    "dead_at",
+    "wake",
+    "turns",
+    "resting",
+)
 
 #: Every key that has no TTL, and why. Their size is bounded by `queue_jobs_max` and by the number of workers.
 PERMANENT_KEYS: Mapping[str, str] = {

@@ -1,9 +1,12 @@
-local FENCE, WAITING, READY, DELAYED, RUNNING, LEASES, DEAD, DEAD_AT, WAKE, TURNS = unpack(KEYS, 1, 10)
+local FENCE, WAITING, READY, DELAYED, RUNNING, LEASES, DEAD, DEAD_AT, WAKE, TURNS, RESTING = unpack(KEYS, 1, 11)
 local bounds = cjson.decode(ARGV[1])
 local now = clock()
 
 -- Above any number of turns, and small enough for ten priorities in a double's 53 bits.
 local PRIORITY_STEP = 1e13
+
+-- Pushes and sweeps, by the priorities of jobs: what a key that rests is spared.
+local PATIENT = 2
 
 -- Neither NaN nor infinity, which could be read but not written again.
 local function number(value, otherwise)
@@ -193,6 +196,15 @@ end
 local function waiting(key)
   local text = redis.call('HGET', WAITING, key)
   return text and read(text)
+end
+
+-- While its key rests, nothing but a person or a live object brings a job forward.
+local function rested(key, record)
+  local ends = record.p >= PATIENT and tonumber(redis.call('ZSCORE', RESTING, key) or nil)
+  if ends then
+    record.due = math.max(record.due, ends)
+  end
+  return record
 end
 
 -- The end of a run that did not settle: what it was to look at waits again, with what came meanwhile.

@@ -1,4 +1,4 @@
--- ARGV: bounds, jobs, claim (key, epoch, n) or empty, moves (expected or null, new); KEYS from 11: the tips.
+-- ARGV: bounds, jobs, claim (key, epoch, n) or empty, moves (expected or null, new); KEYS from 12: the tips.
 local jobs = cjson.decode(ARGV[2])
 local claim = ARGV[3] ~= '' and cjson.decode(ARGV[3])
 local moves = cjson.decode(ARGV[4])
@@ -7,7 +7,7 @@ if claim and not held(claim.key, claim.epoch, claim.n) then
   return {'superseded'}
 end
 for i, move in ipairs(moves) do
-  local current = redis.call('GET', KEYS[10 + i])
+  local current = redis.call('GET', KEYS[11 + i])
   if current and current ~= move.expected then
     return {'moved'}
   end
@@ -34,11 +34,12 @@ for _, job in ipairs(jobs) do
     buried.due = record.due
     record = merge(buried, record)
   end
+  rested(key, record)
   local before = waiting(key)
   place(key, before and merge(before, record) or record)
 end
 for i, move in ipairs(moves) do
-  redis.call('SET', KEYS[10 + i], move.new, 'PX', bounds.tip_ms)
+  redis.call('SET', KEYS[11 + i], move.new, 'PX', bounds.tip_ms)
 end
 wake_if_needed()
 return {'ok'}
