@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     drain_delay_seconds_max: Positive = 30.0
     #: After a look at a repository that found no ref moved, pushes and sweeps of it wait for so long at the least,
     #: and twice as long after each further one in a row.
-    repository_rest_seconds_min: Positive = 0.25
+    repository_rest_seconds_min: Positive = 0.5
     repository_rest_seconds_max: Positive = 5.0
     #: Objects whose last version a worker process remembers, so that it does not look at its own writes again.
     objects_remembered_max: PositiveInt = 20_000
@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     list_seconds_max: Positive = 60.0
     git_command_seconds_max: Positive = 60.0
     git_output_bytes_max: PositiveInt = 256 * MEBIBYTE
+    #: How far fetches give way to other processes, by nice(1): a flood of webhooks must be answered before it is
+    #: looked into.
+    git_niceness: Annotated[int, Field(ge=0, le=19)] = 10
     blob_bytes_max: PositiveInt = 10 * MEBIBYTE
 
     # Render.

@@ -225,3 +225,10 @@ async def test_child_dies_with_a_parent_that_is_killed(tmp_path: Path, launcher:
         await wait_until(lambda: not is_alive(pid), SECONDS_MAX, "the child's end")
     finally:
         await parent.terminate(grace_seconds=0)
+
+
+async def test_a_program_and_what_it_starts_give_way_as_far_as_they_are_told() -> None:
+    # What it starts right away may miss it: the kernel is asked once the program runs.
+    command = [SHELL, "-c", "until [ $(nice) = 7 ]; do sleep 0.01; done; sh -c nice"]
+    done = await run(command, env=base_environment(), timeout_seconds=SECONDS_MAX, output_bytes_max=100, niceness=7)
+    assert done.stdout == b"7\n"

@@ -49,6 +49,8 @@ class GitBounds:
     list_seconds_max: float = 60.0
     local_seconds_max: float = 60.0
     maintenance_seconds_max: float = 1_800.0
+    #: How far a command that does not stay gives way to other processes, by nice(1).
+    niceness: int = 0
     #: Every fetch adds a pack; over this many they are made into one, beside the work.
     packs_max: int = 50
     #: How long to wait for another process that fetches into the same mirror.
@@ -217,6 +219,7 @@ class Git:
             stdin=stdin,
             timeout_seconds=self.bounds.local_seconds_max if timeout_seconds is None else timeout_seconds,
             output_bytes_max=output_bytes_max,
+            niceness=self.bounds.niceness,
         )
 
     async def check_version(self) -> None:

@@ -206,11 +206,13 @@ async def run(
     stdin: bytes | None = None,
     timeout_seconds: float,
     output_bytes_max: int,
+    niceness: int = 0,
 ) -> Completed:
     """Run a program to its end and return what it wrote, whatever its exit status.
 
     `env` is the whole environment. Without `stdin` the program reads an empty
-    file. `output_bytes_max` bounds stdout; of stderr the tail is kept.
+    file. `output_bytes_max` bounds stdout; of stderr the tail is kept. With a
+    `niceness` (1 to 19) it and what it starts give way to others.
     Raises ProcessNotStarted, ProcessTimeout or OutputTooLarge. However this
     call ends, also by cancellation, the process group does not outlive it.
     """
@@ -219,6 +221,9 @@ async def run(
     transport = await _start(collector, argv, cwd=cwd, env=env, stdin=source, stdout=PIPE, stderr=PIPE)
     started = monotonic()
     try:
+        if niceness:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.setpriority(os.PRIO_PROCESS, transport.get_pid(), niceness)
         if stdin is not None:
             _feed(transport, stdin)
         async with asyncio.timeout(timeout_seconds):

@@ -65,6 +65,7 @@ def git_bounds(settings: Settings) -> GitBounds:
         list_seconds_max=settings.list_seconds_max,
         local_seconds_max=settings.git_command_seconds_max,
         blob_bytes_max=settings.blob_bytes_max,
+        niceness=settings.git_niceness,
     )
 
 
