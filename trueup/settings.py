@@ -6,6 +6,7 @@ start with a sentence that names the variable.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,6 +29,10 @@ def _words(value: object) -> object:
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def _half_of_the_processors() -> int:
+    return max(1, (os.cpu_count() or 2) // 2)
 
 
 class Settings(BaseSettings):
@@ -128,6 +133,10 @@ class Settings(BaseSettings):
     list_seconds_max: Positive = 60.0
     git_command_seconds_max: Positive = 60.0
     git_output_bytes_max: PositiveInt = 256 * MEBIBYTE
+    #: Fetches of one worker process that begin at a time, and for how long each keeps the next from it: one that lasts
+    #: longer waits for its network. By itself one for every two processors.
+    fetches_starting_max: PositiveInt = Field(default_factory=_half_of_the_processors)
+    fetch_start_seconds_max: Positive = 0.1
     #: How far fetches give way to other processes, by nice(1): a flood of webhooks must be answered before it is
     #: looked into.
     git_niceness: Annotated[int, Field(ge=0, le=19)] = 10

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from tests.support.api_proxy import proxy_to
 from tests.support.drift import incident, incidents
 from tests.support.kubectl import kubectl
-from tests.support.product import AUTOMATED, SECRET, Installation, config_map, is_synced, kubeconfig
+from tests.support.product import AUTOMATED, SECRET, Installation, conditions, config_map, is_synced, kubeconfig
 from tests.support.sandbox import SandboxFacts
 from tests.support.tcp_proxy import FaultyProxy, Seen
 from tests.support.wait import wait_until
@@ -137,6 +137,9 @@ async def _live_a_life(trueup: Installation, admin: Path) -> None:
     )
     await trueup.patch("harbour", {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}})
     await trueup.until("harbour", is_synced(first), "synced")
+    # A project that the watch does not know is asked for.
+    await trueup.apply("stray", repository.url, project="nobodys")
+    await trueup.until("stray", lambda raw: bool(conditions(raw, "InvalidSpecError")), "refused")
     second = await repository.push({"app/one.yaml": config_map("one", at="second"), "app/two.yaml": None})
     assert await trueup.webhook(repository.url) == 202
     raw = await trueup.until("harbour", is_synced(second), "synced, one object changed and one pruned")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from trueup.clients import process
 from trueup.clients.git_pauses import Pauses
+from trueup.clients.git_starts import Starts
 from trueup.domain.credentials import RepositoryCredentials
 from trueup.domain.errors import StalledError
 from trueup.domain.repository import SCHEMES, git_address, split_url
@@ -49,6 +50,9 @@ class GitBounds:
     list_seconds_max: float = 60.0
     local_seconds_max: float = 60.0
     maintenance_seconds_max: float = 1_800.0
+    #: So many fetches begin at a time: each is given so long before the next one may.
+    fetches_starting_max: int = 1
+    fetch_start_seconds_max: float = 0.1
     #: How far a command that does not stay gives way to other processes, by nice(1).
     niceness: int = 0
     #: Every fetch adds a pack; over this many they are made into one, beside the work.
@@ -129,6 +133,13 @@ class Git:
     known_hosts: str = ""
     #: Shared by all repositories.
     pauses: Pauses = field(default_factory=Pauses)
+    #: Whose turn it is to fetch.
+    starts: Starts = field(init=False)
+
+    def __post_init__(self) -> None:
+        bounds = self.bounds
+        starts = Starts(fetches_max=bounds.fetches_starting_max, seconds_max=bounds.fetch_start_seconds_max)
+        object.__setattr__(self, "starts", starts)
 
     def local_environment(self, directory: Path) -> dict[str, str]:
         """For commands that stay on this machine."""

@@ -216,14 +216,15 @@ class Fetcher:
             git_address(work.url),
         ]
         try:
-            completed = await self._git.run(
-                "fetch",
-                arguments,
-                env=dict(work.environment) | {"GIT_DIR": str(self._store.directory)},
-                cwd=self._store.directory,
-                timeout_seconds=self._git.bounds.fetch_seconds_max,
-                stdin="".join(f"{refspec}\n" for refspec in refspecs).encode("utf-8", "surrogateescape"),
-            )
+            async with self._git.starts.one():
+                completed = await self._git.run(
+                    "fetch",
+                    arguments,
+                    env=dict(work.environment) | {"GIT_DIR": str(self._store.directory)},
+                    cwd=self._store.directory,
+                    timeout_seconds=self._git.bounds.fetch_seconds_max,
+                    stdin="".join(f"{refspec}\n" for refspec in refspecs).encode("utf-8", "surrogateescape"),
+                )
         except process.ProcessError as e:
             GIT_FETCHES.labels("failure").inc()
             raise work.failed(_words(e)) from e

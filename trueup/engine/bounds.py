@@ -66,6 +66,8 @@ def git_bounds(settings: Settings) -> GitBounds:
         local_seconds_max=settings.git_command_seconds_max,
         blob_bytes_max=settings.blob_bytes_max,
         niceness=settings.git_niceness,
+        fetches_starting_max=settings.fetches_starting_max,
+        fetch_start_seconds_max=settings.fetch_start_seconds_max,
     )
 
 
