@@ -9,7 +9,7 @@ from itertools import count
 from time import monotonic
 from typing import Any
 
-from trueup.clients.applications import ApplicationStore
+from trueup.clients.applications import ApplicationStore, without_deeds
 from trueup.clients.cluster import Cluster
 from trueup.clients.discovery import ApiResource
 from trueup.clients.informer import Informer
@@ -72,7 +72,11 @@ class Snapshots:
     async def run(self) -> None:
         """Keep all of it true until cancelled; an API server that is away or has no such kind yet is asked again."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow("Application", "argoproj.io", "Application", self._observe_application))
+            group.create_task(
+                self._follow(
+                    "Application", "argoproj.io", "Application", self._observe_application, transform=without_deeds
+                )
+            )
             group.create_task(
                 self._follow(
                     "Secret", "", "Secret", self._secrets.observe, field_selector=f"metadata.name={SECRET_NAME}"

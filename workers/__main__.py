@@ -17,7 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from trueup.clients.api_errors import ForbiddenError, UnknownKindError
-from trueup.clients.applications import ApplicationStore
+from trueup.clients.applications import ApplicationStore, without_deeds
 from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_book import ClusterBook, cluster_secrets
 from trueup.clients.cluster_pool import ClusterPool
@@ -194,7 +194,9 @@ async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Pa
         store = ApplicationStore()
         read_sets = ReadSetStore(settings.data_dir, redis, sealer, bounds=read_set_bounds(settings))
         readers = Readers(read_sets.get)
-        applications = Informer(cluster, resource, namespace=settings.namespace, on_change=store.observe)
+        applications = Informer(
+            cluster, resource, namespace=settings.namespace, on_change=store.observe, transform=without_deeds
+        )
         applications.on_change(heard_of(store, readers))
         pool, clusters, arrivals = other_clusters(settings, cluster, secret, queue, store)
         await stack.enter_async_context(pool)

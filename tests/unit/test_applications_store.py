@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trueup.clients.applications import ApplicationStore
+from trueup.clients.applications import ApplicationStore, without_deeds
 from trueup.domain.application import ApplicationId
 from trueup.domain.repository import normalize_url
 
@@ -105,3 +105,24 @@ def test_the_store_never_changes_what_it_was_given() -> None:
     store.observe(None, raw)
     store.observe(raw, None)
     assert raw == before
+
+
+def test_what_a_watch_keeps_of_an_application_lacks_only_what_was_done_to_it() -> None:
+    asked = {"sync": {"revision": "c1"}}
+    kept = {
+        "sync": {"status": "Synced", "revision": "c1"},
+        "resources": [{"kind": "ConfigMap", "version": "v1", "namespace": "shop", "name": "a", "status": "Synced"}],
+        "operationState": {"phase": "Succeeded", "operation": asked},
+    }
+    done = {"revision": "c1", "resources": [{"kind": "ConfigMap", "name": "a", "message": "configured"}]}
+    raw = {
+        "metadata": {"name": "shop", "managedFields": [{"manager": "trueup"}]},
+        "status": {
+            **kept,
+            "history": [{"id": 1, "revision": "c1"}],
+            "operationState": {"phase": "Succeeded", "operation": asked, "syncResult": done},
+        },
+    }
+    assert without_deeds(raw) == {"metadata": {"name": "shop"}, "status": kept}
+    for odd in ({}, {"status": None}, {"status": {"operationState": []}}):
+        assert without_deeds(dict(odd)) == odd

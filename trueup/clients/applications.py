@@ -13,6 +13,7 @@ from trueup.clients.crds.read_operation import read_operation
 from trueup.clients.crds.read_policy import Remarks, read_automated, read_options, read_retry
 from trueup.clients.crds.read_source import read_destination, read_source
 from trueup.clients.crds.sentences import bounded, type_sentences
+from trueup.clients.informer import without_managed_fields
 from trueup.clients.inventories import Inventories
 from trueup.domain.application import (
     REFRESH_ANNOTATION,
@@ -127,6 +128,20 @@ def trigger_hash(raw: Mapping[str, Any]) -> str:
         annotations.get(SKIP_RECONCILE_ANNOTATION),
     ]
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def without_deeds(raw: dict[str, Any]) -> dict[str, Any]:
+    """An Application as a watch keeps it: without what was done to it, much of its size, for which nobody asks there.
+
+    Whoever writes down what was done reads the Application first.
+    """
+    without_managed_fields(raw)
+    status = raw.get("status")
+    if isinstance(status, dict):
+        status.pop("history", None)
+        if isinstance(state := status.get("operationState"), dict):
+            state.pop("syncResult", None)
+    return raw
 
 
 class ApplicationStore:
