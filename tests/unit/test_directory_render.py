@@ -163,7 +163,7 @@ async def test_marked_and_unrelated_files_are_passed_over_and_named():
         }
     )
     assert [o.name for o in result.objects] == ["a"]
-    assert result.skipped == ("app/values.yaml", "app/marked.yaml")
+    assert result.skipped == ("app/marked.yaml", "app/values.yaml")
 
 
 async def test_one_bad_file_fails_the_whole_render_and_is_named():
@@ -194,21 +194,37 @@ async def test_the_same_content_is_rendered_once():
 
 
 @pytest.mark.parametrize(
-    "files",
+    ("files", "read_anew"),
     [
-        {**TREE, "a.yaml": config_map("a", "other")},
-        {**TREE, "new.yaml": config_map("new")},
-        {k: v for k, v in TREE.items() if k != "a.yaml"},
-        {("aa.yaml" if k == "a.yaml" else k): v for k, v in TREE.items()},
-        {("renamed.yaml" if k == "a.yaml" else k): v for k, v in TREE.items()},
+        ({**TREE, "a.yaml": config_map("a", "other")}, ["a.yaml"]),
+        ({**TREE, "new.yaml": config_map("new")}, ["new.yaml"]),
+        ({k: v for k, v in TREE.items() if k != "a.yaml"}, []),
+        ({("aa.yaml" if k == "a.yaml" else k): v for k, v in TREE.items()}, ["aa.yaml"]),
+        ({("renamed.yaml" if k == "a.yaml" else k): v for k, v in TREE.items()}, ["renamed.yaml"]),
     ],
 )
-async def test_any_other_content_is_rendered_anew(files):
+async def test_of_other_content_only_what_is_new_is_read_and_the_whole_is_as_if_all_were(files, read_anew):
     cache = RenderCache(render_cache_bytes_max=1_000_000)
     first = await rendered(TREE, cache=cache)
-    second = await rendered(files, cache=cache)
-    assert not second.from_cache
+    tree = Tree(files)
+    second, alone = await rendered(tree, cache=cache), await rendered(files)
     assert second.content != first.content
+    assert second.from_cache == (not read_anew)
+    assert (second.objects, second.files, second.skipped) == (alone.objects, alone.files, alone.skipped)
+    assert tree.reads == [Tree.sha(files[name].encode()) for name in read_anew]
+
+
+async def test_bounds_hold_for_the_whole_also_where_a_part_was_read_before():
+    files = {f"{name}.yaml": config_map(name) for name in "abc"}
+    size = len(config_map("a"))
+    for bounds, said in (
+        (RenderBounds(objects_max=2), "more than 2 objects"),
+        (RenderBounds(render_bytes_max=3 * size - 1), "bytes; split"),
+    ):
+        cache = RenderCache(render_cache_bytes_max=1_000_000)
+        await rendered({k: v for k, v in files.items() if k != "c.yaml"}, cache=cache)
+        with pytest.raises(StalledError, match=said):
+            await rendered(files, cache=cache, bounds=bounds)
 
 
 async def test_another_path_is_another_origin():

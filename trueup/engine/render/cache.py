@@ -1,18 +1,28 @@
-"""Rendered manifests by content, in memory and within a bound."""
+"""What files came to, by their content, in memory and within a bound."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import orjson
 
 from trueup.domain.manifest import Parsed, RawObject
 
 
-class RenderCache:
-    """What was rendered last, the least recently used dropped first.
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """One file, read."""
 
-    A key is a digest of everything that the render read, so an entry is never wrong, only unused.
+    parsed: Parsed
+    #: Of the file, in bytes.
+    size: int
+
+
+class RenderCache:
+    """The files that were parsed last, the least recently used dropped first.
+
+    A key is a digest of everything that went into an entry, so one is never wrong, only unused.
     Entries are kept encoded: their size is exact, and nobody can change what another will get.
     """
 
@@ -23,7 +33,7 @@ class RenderCache:
 
     @property
     def entries(self) -> int:
-        """How many renders it holds."""
+        """How many files it holds."""
         return len(self._entries)
 
     @property
@@ -31,17 +41,18 @@ class RenderCache:
         """What the entries hold; never above the bound."""
         return self._bytes
 
-    def get(self, key: str) -> Parsed | None:
+    def get(self, key: str) -> ParsedFile | None:
         entry = self._entries.get(key)
         if entry is None:
             return None
         self._entries.move_to_end(key)
-        objects, unrelated = orjson.loads(entry)
-        return Parsed(tuple(RawObject(body, origin) for body, origin in objects), tuple(unrelated))
+        size, objects, unrelated = orjson.loads(entry)
+        return ParsedFile(Parsed(tuple(RawObject(body, origin) for body, origin in objects), tuple(unrelated)), size)
 
-    def put(self, key: str, parsed: Parsed) -> None:
+    def put(self, key: str, file: ParsedFile) -> None:
         """Keep it, unless it alone is larger than the bound."""
-        entry = orjson.dumps([[[o.body, o.origin] for o in parsed.objects], parsed.unrelated])
+        parsed = file.parsed
+        entry = orjson.dumps([file.size, [[o.body, o.origin] for o in parsed.objects], parsed.unrelated])
         self._bytes -= len(self._entries.pop(key, b""))
         if len(entry) > self._bytes_max:
             return

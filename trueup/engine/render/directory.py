@@ -17,7 +17,7 @@ from trueup.domain.globs import compile_glob
 from trueup.domain.kubeyaml import YamlBounds
 from trueup.domain.manifest import OBJECTS_MAX, Parsed, RawObject, parse_manifests
 from trueup.domain.read_set import Entry, ReadSet, bounded
-from trueup.engine.render.cache import RenderCache
+from trueup.engine.render.cache import ParsedFile, RenderCache
 from trueup.telemetry import RENDERS
 
 #: Part of every cache key: raise it whenever the same files would render differently.
@@ -94,14 +94,37 @@ async def render(
     _refuse_other_kinds(found, source, application, explicit=explicit)
     chosen = _choose([f for f in found if wanted(f.path)], source, bounds)
     reads = _reads(source, chosen, missed=markers)
-    content = _digest(source.path, chosen)
-    parsed = cache.get(content)
-    from_cache = parsed is not None
-    if parsed is None:
-        parsed = await _parse(tree, source.path, chosen, bounds)
-        cache.put(content, parsed)
-    files = tuple(posixpath.join(source.path, f.path) for f in chosen)
-    return Rendered(parsed.objects, files, parsed.unrelated, content, reads, from_cache)
+    known = {f: file for f in chosen if (file := cache.get(_file_key(source.path, f))) is not None}
+    missing = [f for f in chosen if f not in known]
+    if missing:
+        parsed = await _parse(tree, source.path, missing, bounds)
+        for f, file in parsed.items():
+            cache.put(_file_key(source.path, f), file)
+        known |= parsed
+    objects = _together([known[f] for f in chosen], source, bounds)
+    return Rendered(
+        objects,
+        tuple(posixpath.join(source.path, f.path) for f in chosen),
+        tuple(path for f in chosen for path in known[f].parsed.unrelated),
+        _digest(source.path, chosen),
+        reads,
+        from_cache=not missing,
+    )
+
+
+def _together(files: Sequence[ParsedFile], source: Source, bounds: RenderBounds) -> tuple[RawObject, ...]:
+    size, count = sum(file.size for file in files), sum(len(file.parsed.objects) for file in files)
+    if size > bounds.render_bytes_max:
+        raise StalledError(
+            f"{source.path or '.'} holds more than {bounds.render_bytes_max} bytes; split the Application"
+        )
+    if count > bounds.objects_max:
+        raise _too_many(bounds)
+    return tuple(item for file in files for item in file.parsed.objects)
+
+
+def _too_many(bounds: RenderBounds) -> StalledError:
+    return StalledError(f"the source holds more than {bounds.objects_max} objects; split the Application")
 
 
 def _wanted(source: Source) -> Callable[[str], bool]:
@@ -174,12 +197,20 @@ def _printable(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-async def _parse(tree: SourceTree, path: str, chosen: Sequence[SourceFile], bounds: RenderBounds) -> Parsed:
+def _file_key(path: str, file: SourceFile) -> str:
+    """What one file comes to depends on its content, and on its place for what is said of it."""
+    read = [RENDERER_VERSION, _printable(path), _printable(file.path), file.sha]
+    return hashlib.sha256(orjson.dumps(read)).hexdigest()
+
+
+async def _parse(
+    tree: SourceTree, path: str, missing: Sequence[SourceFile], bounds: RenderBounds
+) -> dict[SourceFile, ParsedFile]:
     outcome = "failed"
     try:
-        contents = await tree.read([f.sha for f in chosen])
-        files = [(_printable(posixpath.join(path, f.path)), contents[f.sha]) for f in chosen]
-        size = sum(len(content) for _, content in files)
+        contents = await tree.read([f.sha for f in missing])
+        files = {f: (_printable(posixpath.join(path, f.path)), contents[f.sha]) for f in missing}
+        size = sum(len(content) for _, content in files.values())
         if size > bounds.render_bytes_max:
             raise StalledError(f"{path or '.'} holds more than {bounds.render_bytes_max} bytes; split the Application")
         if size > PARSE_BYTES_INLINE_MAX:
@@ -192,11 +223,15 @@ async def _parse(tree: SourceTree, path: str, chosen: Sequence[SourceFile], boun
     return parsed
 
 
-def _parse_files(files: Sequence[tuple[str, bytes]], bounds: RenderBounds) -> Parsed:
-    marked = tuple(path for path, content in files if SKIP_MARKER in content)
-    parsed = parse_manifests(
-        [(path, content) for path, content in files if SKIP_MARKER not in content],
-        bounds=bounds.yaml,
-        objects_max=bounds.objects_max,
-    )
-    return Parsed(parsed.objects, (*parsed.unrelated, *marked))
+def _parse_files(files: Mapping[SourceFile, tuple[str, bytes]], bounds: RenderBounds) -> dict[SourceFile, ParsedFile]:
+    found, count = {}, 0
+    for file, (path, content) in files.items():
+        if SKIP_MARKER in content:
+            parsed = Parsed((), (path,))
+        else:
+            parsed = parse_manifests([(path, content)], bounds=bounds.yaml, objects_max=bounds.objects_max)
+        count += len(parsed.objects)
+        if count > bounds.objects_max:
+            raise _too_many(bounds)
+        found[file] = ParsedFile(parsed, len(content))
+    return found
