@@ -127,9 +127,14 @@ def explain(
 
 
 def _run_edge(module: str, *arguments: str) -> None:
-    # The edges are nobody's import: they are run as modules, in this very process.
+    # The edges are nobody's import: they are run as modules, in this very process. Their logs are for machines:
+    # what structlog would load to colour tracebacks stays away.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        sys.modules.pop("rich", None)
 
 
 def main() -> None:
