@@ -24,7 +24,7 @@ from trueup.domain.application import ApplicationId
 from trueup.domain.errors import TrueupError
 from trueup.domain.health import has_health
 from trueup.domain.job import Job
-from trueup.domain.resource import ResourceKey, is_built_in, tracked_by
+from trueup.domain.resource import ABSENT, ResourceKey, is_built_in, tracked_by
 from trueup.telemetry import WATCH_EVENTS, WATCHES
 
 from . import sighting
@@ -185,8 +185,9 @@ class Watcher:
         self, application: ApplicationId, gained: frozenset[ResourceKey], lost: frozenset[ResourceKey]
     ) -> None:
         for key in gained:
-            if self._may_have_missed(key):
-                self._mark(look_at([application], key))
+            version = self._may_have_missed(key)
+            if version is not None:
+                self._mark(look_at([application], key, version))
         for key in gained | lost:
             others = [owner for owner in self._owned.owners(key) if owner != application]
             if others:
@@ -195,12 +196,16 @@ class Watcher:
         if self._states.keys() != self._owned.kinds():
             self._kinds_changed.set()
 
-    def _may_have_missed(self, key: ResourceKey) -> bool:
+    def _may_have_missed(self, key: ResourceKey) -> str | None:
+        """The version in which the object may have moved, or gone, before it was known whose it is; None for none."""
         informer = self._informers.get((key.group, key.kind))
         if informer is None or not informer.is_synced:
-            return False
+            return None
         seen = informer.get(key.namespace, key.name)
-        return seen is None or monotonic() - seen[sighting.SEEN_AT] < self._bounds.recent_seconds
+        if seen is None:
+            return ABSENT
+        is_recent = monotonic() - seen[sighting.SEEN_AT] < self._bounds.recent_seconds
+        return sighting.version_of(seen) if is_recent else None
 
     def _tell_lost(self, kind: Kind, error: TrueupError) -> None:
         """A kind that went, or may not be read any more, took its objects with it: no event tells of each."""

@@ -84,13 +84,15 @@ async def _reconcile(run: Run) -> None:
             raise
         comparison, found, decision = await _decided(run, application, comparison)
         log.info("compared", revision=comparison.revision, sync=comparison.sync_status, decision=decision.reason)
+        compared = comparison
         if decision.sync:
-            comparison, again = await _synced(run, application, comparison, found, decision)
+            comparison, again = await _synced(run, application, compared, found, decision)
         else:
             again = decision.retry_after_seconds
             await _left(run, application, comparison, decision)
     if again is None:
-        worker.seen.leave(identity, comparison, seen_before)
+        written = [key for key, body in comparison.live.items() if body is not compared.live.get(key)]
+        worker.seen.leave(identity, comparison, seen_before, written)
 
 
 async def _reach(run: Run, application: Application, stack: AsyncExitStack) -> Run:

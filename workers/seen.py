@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from trueup.domain.application import ApplicationId
 from trueup.domain.job import Scope
+from trueup.domain.resource import ABSENT, ResourceKey
 from trueup.engine.comparison import Comparison
 
 
@@ -32,15 +33,23 @@ class Seen:
         self._count -= len(taken)
         return taken
 
-    def leave(self, application: ApplicationId, comparison: Comparison, before: Collection[str]) -> None:
+    def leave(
+        self,
+        application: ApplicationId,
+        comparison: Comparison,
+        before: Collection[str],
+        written: Collection[ResourceKey] = (),
+    ) -> None:
         """A run has ended in this comparison, and wrote it down; `before` was known when it began.
 
-        Of what is not Synced nothing is kept: there is more to a look at it than what the object says.
+        What the run has `written` itself is there, whoever saw it absent before. Of what is not Synced
+        nothing is kept: there is more to a look at it than what the object says.
         """
         if comparison.sync_status != "Synced":
             return
         versions = {key: body["metadata"].get("resourceVersion") for key, body in comparison.live.items() if body}
         members = {key.member(version) for key, version in versions.items() if version}
+        members |= {key.member(ABSENT) for key in written if versions.get(key)}
         if comparison.looked_at is not None:
             elsewhere = {key.member() for key in comparison.carried}
             members |= {member for member in before if member.rpartition("/")[0] in elsewhere}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trueup.domain.application import ApplicationId
 from trueup.domain.job import EVERY_LIVE_OBJECT, EVERYTHING, NOTHING_MORE, Scope
-from trueup.domain.resource import TRACKING_ANNOTATION, Body, ResourceKey, tracking_id
+from trueup.domain.resource import ABSENT, TRACKING_ANNOTATION, Body, ResourceKey, tracking_id
 from trueup.domain.status import ResourceEntry
 from trueup.engine.comparison import Comparison
 from trueup.workers.seen import Seen
@@ -86,6 +86,14 @@ def test_a_run_in_part_keeps_what_was_known_of_the_rest() -> None:
     assert memory.covers(SHOP, scope(a="2", b="1"))
     assert not memory.covers(SHOP, scope(a="1"))
     assert not memory.covers(SHOP, scope(gone="1"))
+
+
+def test_who_saw_an_object_absent_is_answered_by_a_run_that_has_written_it() -> None:
+    memory = seen()
+    memory.leave(SHOP, synced(a="1", b="1"), (), [key("a"), key("gone")])
+    assert memory.covers(SHOP, Scope(frozenset({key("a").member(ABSENT), key("a").member("1")})))
+    for name in ("b", "gone"):
+        assert not memory.covers(SHOP, Scope(frozenset({key(name).member(ABSENT)})))
 
 
 def test_the_memory_is_bounded_and_the_oldest_go_first() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: In place of a version: that an object is not there.
+ABSENT = "-"
 TRACKING_ANNOTATION = "argocd.argoproj.io/tracking-id"
 
 #: A JSON object as the API server speaks it. Treated as immutable everywhere.
