@@ -66,6 +66,7 @@ async def test_self_heal_puts_right_just_what_drifted_and_says_so(running: Insta
     one, two = fresh("one"), fresh("two")
     files = {"one.yaml": config_map(one, mood="calm"), "two.yaml": config_map(two, mood="calm")}
     name, revision = await delivered(running, files, syncPolicy=HEALING)
+    await running.at_rest()
     before = await running.metrics("worker")
     await edit(running, "ConfigMap", one, {"data": {"mood": "stormy"}})
     raw = await running.until(name, is_healed(revision), "healed")
