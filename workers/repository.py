@@ -41,7 +41,7 @@ UNSAID_SECONDS_MAX = 5.0
 class _Examined:
     #: Whether it is a sweep that found a ref moved.
     caught: bool
-    #: Whether a ref moved, or somebody is to look again.
+    #: Whether a ref moved, or the job was about more than refs. That applications in doubt looked again is no news.
     has_news: bool
 
 
@@ -135,7 +135,7 @@ async def _examine(worker: Worker, claim: Claim) -> _Examined:
     await worker.queue.enqueue_and_move_tip(claim, jobs + again, moves)
     for look in looks:
         look.settle()
-    return _Examined(caught, has_news=bool(moves or found))
+    return _Examined(caught, has_news=bool(moves) or _names_applications(claim))
 
 
 async def _look_again(claim: Claim, mirror: Mirror) -> list[Job]:
