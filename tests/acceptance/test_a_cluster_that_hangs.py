@@ -119,7 +119,7 @@ async def test_applications_of_a_cluster_that_is_away_say_so_lose_nothing_and_re
         assert sync_status(raw) == "Unknown"
         assert owned(raw) == {one, two}
         await trueup.patch(leaving, {"metadata": {"finalizers": [RESOURCES_FINALIZER]}})
-        await _delete(trueup, leaving)
+        await trueup.delete(leaving)
         await told(trueup, leaving, "DeletionError", f"cluster {far} is away")
         used = away.used
         await wait_until(lambda: away.used >= used + 4, STEP_SECONDS, "it is asked again and again")
@@ -131,7 +131,7 @@ async def test_applications_of_a_cluster_that_is_away_say_so_lose_nothing_and_re
         proxy.lift(away)
         proxy.cut_all()
         await healed(trueup, name, after)
-        await wait_until(lambda: _is_gone(trueup, leaving), STEP_SECONDS, "let go")
+        await wait_until(lambda: trueup.is_gone(leaving), STEP_SECONDS, "let go")
         assert {one, two, last} & await _names(second, trueup) == {one}
 
         # Whoever only drains the queue does not wait for it, and says that something is left.
@@ -150,14 +150,3 @@ async def _names(second: SecondCluster, trueup: Installation) -> set[str]:
     resource = await second.cluster.resource("", "ConfigMap")
     found = await second.cluster.list_all(resource, trueup.delivered_to)
     return {item["metadata"]["name"] for item in found.items}
-
-
-async def _delete(trueup: Installation, name: str) -> None:
-    resource = await trueup.cluster.resource("argoproj.io", "Application")
-    raw = await trueup.application(name)
-    assert raw is not None
-    await trueup.cluster.delete(resource, trueup.namespace, name, uid=raw["metadata"]["uid"])
-
-
-async def _is_gone(trueup: Installation, name: str) -> bool:
-    return await trueup.application(name) is None

@@ -74,12 +74,12 @@ async def test_a_push_reaches_its_cluster_and_the_same_names_on_two_clusters_are
     )
     await told(running, twin, "SharedResourceWarning", there)
     await running.patch(twin, {"metadata": {"finalizers": None}})
-    await _delete(running, twin)
+    await running.delete(twin)
 
     # The finalizer takes along what is there, and nothing of the same name here.
     await running.patch(there, {"metadata": {"finalizers": [RESOURCES_FINALIZER]}})
-    await _delete(running, there)
-    await wait_until(lambda: _is_gone(running, there), STEP_SECONDS, "let go")
+    await running.delete(there)
+    await wait_until(lambda: running.is_gone(there), STEP_SECONDS, "let go")
     assert await second.live(running, "ConfigMap", one) is None
     assert await _home_data(running, one) == {"at": "sea"}
 
@@ -97,8 +97,8 @@ async def test_a_cluster_secret_that_is_missing_wrong_or_gone_is_named_and_once_
     await running.apply(empty, repository.url, destination=called(west, running))
     await told(running, empty, "InvalidSpecError", west)
     await running.patch(empty, {"metadata": {"finalizers": [RESOURCES_FINALIZER]}})
-    await _delete(running, empty)
-    await wait_until(lambda: _is_gone(running, empty), STEP_SECONDS, "let go")
+    await running.delete(empty)
+    await wait_until(lambda: running.is_gone(empty), STEP_SECONDS, "let go")
     await put_cluster_secret(running, west, server=second.server, config={"execProviderConfig": {"command": "token"}})
     await told(running, name, "InvalidSpecError", west, "execProviderConfig")
     await put_cluster_secret(running, west, server=second.server, config=second.config(token="wrong"))
@@ -121,11 +121,11 @@ async def test_a_cluster_secret_that_is_missing_wrong_or_gone_is_named_and_once_
     assert await second.live(running, "ConfigMap", one) is not None
     # What is deleted meanwhile waits too, with all that it owns.
     await running.patch(name, {"metadata": {"finalizers": [RESOURCES_FINALIZER]}})
-    await _delete(running, name)
+    await running.delete(name)
     await told(running, name, "DeletionError", west, "remove the finalizer")
     assert await second.live(running, "ConfigMap", one) is not None
     await put_cluster_secret(running, west, server=f"{second.server}/", config=second.config())
-    await wait_until(lambda: _is_gone(running, name), STEP_SECONDS, "let go")
+    await wait_until(lambda: running.is_gone(name), STEP_SECONDS, "let go")
     assert await second.live(running, "ConfigMap", one) is None
     await delete_secret(running, west)
 
@@ -240,17 +240,6 @@ async def _namespace(second: SecondCluster, name: str) -> None:
     resource = await second.cluster.resource("", "Namespace")
     if await second.cluster.get(resource, "", name) is None:
         await second.cluster.create(resource, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-
-
-async def _delete(trueup: Installation, name: str) -> None:
-    resource = await trueup.cluster.resource("argoproj.io", "Application")
-    raw = await trueup.application(name)
-    assert raw is not None
-    await trueup.cluster.delete(resource, trueup.namespace, name, uid=raw["metadata"]["uid"])
-
-
-async def _is_gone(trueup: Installation, name: str) -> bool:
-    return await trueup.application(name) is None
 
 
 def _heals(raw: Any) -> int:

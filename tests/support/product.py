@@ -184,6 +184,15 @@ class Installation:
     async def application(self, name: str) -> dict[str, Any] | None:
         return await self.cluster.get(await self._applications(), self.namespace, name)
 
+    async def delete(self, name: str) -> None:
+        """Ask for the Application's deletion."""
+        raw = await self.application(name)
+        assert raw is not None
+        await self.cluster.delete(await self._applications(), self.namespace, name, uid=raw["metadata"]["uid"])
+
+    async def is_gone(self, name: str) -> bool:
+        return await self.application(name) is None
+
     async def patch(self, name: str, body: Raw) -> dict[str, Any]:
         return await self.cluster.merge_patch(await self._applications(), self.namespace, name, body)
 
