@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -126,3 +127,16 @@ def test_what_a_watch_keeps_of_an_application_lacks_only_what_was_done_to_it() -
     assert without_deeds(raw) == {"metadata": {"name": "shop"}, "status": kept}
     for odd in ({}, {"status": None}, {"status": {"operationState": []}}):
         assert without_deeds(dict(odd)) == odd
+
+
+def test_what_many_applications_say_is_kept_once() -> None:
+    def heard(name: str) -> dict[str, Any]:
+        source = {"repoURL": URL}
+        raw = {"metadata": {"name": name, "uid": f"u-{name}"}, "spec": {"source": source, "list": [URL, [URL]]}}
+        return without_deeds(json.loads(json.dumps(raw)))
+
+    one, other = heard("one"), heard("other")
+    assert one["spec"] == other["spec"]
+    assert one["spec"]["source"]["repoURL"] is other["spec"]["source"]["repoURL"]
+    assert one["spec"]["list"][1][0] is other["spec"]["list"][0]
+    assert (one["metadata"]["name"], other["metadata"]["uid"]) == ("one", "u-other")

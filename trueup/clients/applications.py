@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,10 @@ from trueup.domain.status import HISTORY_ENTRIES_MAX
 DEFAULT_PROJECT = "default"
 HISTORY_LIMIT_DEFAULT = 10
 
+#: Fields whose text is hardly ever another object's too.
+_OWN_TEXTS = frozenset(
+    {"uid", "resourceVersion", "name", "message", "creationTimestamp", "reconciledAt", "startedAt", "finishedAt"}
+)
 _NOT_YET = "is not supported in this version of Trueup"
 #: What Go's `strconv.ParseBool` takes for true.
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -141,7 +146,19 @@ def without_deeds(raw: dict[str, Any]) -> dict[str, Any]:
         status.pop("history", None)
         if isinstance(state := status.get("operationState"), dict):
             state.pop("syncResult", None)
+    _share_texts(raw)
     return raw
+
+
+def _share_texts(value: Any) -> None:
+    """Keep once what many Applications say: every text in an object or a list, in place, but for each one's own."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for place, inner in items:
+        if type(inner) is str:
+            if place not in _OWN_TEXTS:
+                value[place] = sys.intern(inner)
+        elif isinstance(inner, dict | list):
+            _share_texts(inner)
 
 
 class ApplicationStore:

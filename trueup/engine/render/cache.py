@@ -52,7 +52,9 @@ class RenderCache:
     def put(self, key: str, file: ParsedFile) -> None:
         """Keep it, unless it alone is larger than the bound."""
         parsed = file.parsed
-        entry = orjson.dumps([file.size, [[o.body, o.origin] for o in parsed.objects], parsed.unrelated])
+        encoded = orjson.dumps([file.size, [[o.body, o.origin] for o in parsed.objects], parsed.unrelated])
+        # What orjson gives keeps the room that it was written in, four kilobytes at the least.
+        entry = bytes(memoryview(encoded))
         self._bytes -= len(self._entries.pop(key, b""))
         if len(entry) > self._bytes_max:
             return
