@@ -94,12 +94,13 @@ async def render(
     _refuse_other_kinds(found, source, application, explicit=explicit)
     chosen = _choose([f for f in found if wanted(f.path)], source, bounds)
     reads = _reads(source, chosen, missed=markers)
-    known = {f: file for f in chosen if (file := cache.get(_file_key(source.path, f))) is not None}
+    keys = {f: _file_key(source.path, f) for f in chosen}
+    known = {f: file for f, key in keys.items() if (file := cache.get(key)) is not None}
     missing = [f for f in chosen if f not in known]
     if missing:
         parsed = await _parse(tree, source.path, missing, bounds)
         for f, file in parsed.items():
-            cache.put(_file_key(source.path, f), file)
+            cache.put(keys[f], file)
         known |= parsed
     objects = _together([known[f] for f in chosen], source, bounds)
     return Rendered(
@@ -115,12 +116,14 @@ async def render(
 def _together(files: Sequence[ParsedFile], source: Source, bounds: RenderBounds) -> tuple[RawObject, ...]:
     size, count = sum(file.size for file in files), sum(len(file.parsed.objects) for file in files)
     if size > bounds.render_bytes_max:
-        raise StalledError(
-            f"{source.path or '.'} holds more than {bounds.render_bytes_max} bytes; split the Application"
-        )
+        raise _too_large(source.path, bounds)
     if count > bounds.objects_max:
         raise _too_many(bounds)
     return tuple(item for file in files for item in file.parsed.objects)
+
+
+def _too_large(path: str, bounds: RenderBounds) -> StalledError:
+    return StalledError(f"{path or '.'} holds more than {bounds.render_bytes_max} bytes; split the Application")
 
 
 def _too_many(bounds: RenderBounds) -> StalledError:
@@ -212,7 +215,7 @@ async def _parse(
         files = {f: (_printable(posixpath.join(path, f.path)), contents[f.sha]) for f in missing}
         size = sum(len(content) for _, content in files.values())
         if size > bounds.render_bytes_max:
-            raise StalledError(f"{path or '.'} holds more than {bounds.render_bytes_max} bytes; split the Application")
+            raise _too_large(path, bounds)
         if size > PARSE_BYTES_INLINE_MAX:
             parsed = await asyncio.to_thread(_parse_files, files, bounds)
         else:
