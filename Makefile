@@ -1,5 +1,5 @@
 # Two commands matter to a newcomer: `make demo` and `make test`. Both need Python >= 3.11 and git; the
-# rest is installed into .venv/ and, for the control plane, into a cache outside the checkout.
+# rest is installed into .venv/ and, for the control plane and what renders, into a cache outside the checkout.
 
 SHELL := /bin/sh
 PYTHON ?= $(shell sh scripts/find-python)
@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup controlplane demo test check bench bench-large bench-profile format crds clean
+.PHONY: help setup controlplane browser demo test check bench bench-large bench-profile bench-render bench-compare format crds clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,13 +23,16 @@ $(VENV)/.installed: pyproject.toml constraints.txt scripts/setup scripts/find-py
 
 setup: $(VENV)/.installed ## The virtual environment with everything in it
 
-controlplane: setup ## The Kubernetes control plane for demo and tests, built once and cached
+controlplane: setup ## The Kubernetes control plane and the render tools for demo and tests, built once and cached
 	@$(BIN)/trueup sandbox --build-only
 
 demo: setup ## The main job, on real parts, before your eyes
 	@$(BIN)/trueup demo
 
-test: controlplane ## Every test, on real parts
+browser: ## A Chromium for the tests of the page, where there is none: Debian's
+	@sh scripts/browser
+
+test: controlplane browser ## Every test, on real parts
 	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: setup ## Style, types, import direction, size budget, the wheel, the Dockerfile
@@ -44,6 +47,12 @@ bench-large: controlplane ## The same of 10,000 applications of one ConfigMap ea
 
 bench-profile: controlplane ## Where the time of a push and of a live edit goes
 	@$(BIN)/python -m benchmarks --profile --applications 100
+
+bench-render: controlplane ## What a render costs over the bare tool, and what a worker finds again
+	@$(BIN)/python -m benchmarks.renders $(BENCH_OPTIONS)
+
+bench-compare: setup ## What it costs to hold live objects against Git, in CPU time
+	@$(BIN)/python -m benchmarks.compares
 
 format: setup ## Lay the code out
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .

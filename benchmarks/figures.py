@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 #: With fewer samples the 99th percentile would be little more than the maximum.
 P99_SAMPLES_MIN = 1_000
+P95_SAMPLES_MIN = 100
 #: With fewer samples a median is printed in brackets.
 P50_SAMPLES_MIN = 100
 
@@ -38,6 +39,11 @@ class Series:
     def p99(self) -> float | None:
         """None from fewer than `P99_SAMPLES_MIN`."""
         return statistics.quantiles(self.values, n=100)[98] if self.count >= P99_SAMPLES_MIN else None
+
+    @property
+    def p95(self) -> float | None:
+        """None from fewer than `P95_SAMPLES_MIN`."""
+        return statistics.quantiles(self.values, n=20)[18] if self.count >= P95_SAMPLES_MIN else None
 
     def described(self) -> dict[str, Any]:
         return {"p50_ms": self.p50, "max_ms": self.max, "p99_ms": self.p99, "samples": self.count}
@@ -170,3 +176,56 @@ class Cold:
     def described(self) -> dict[str, Any]:
         series = {"answered": self.answered, "imported": self.imported, "floor": self.floor}
         return {name: one.described() for name, one in series.items()}
+
+
+@dataclass
+class Beside:
+    """Renders by one tool, each beside a run of the bare tool on the same files."""
+
+    tool: str
+    ours: Series = field(default_factory=Series)
+    bare: Series = field(default_factory=Series)
+    #: What the one took longer than the other, pair by pair.
+    over: Series = field(default_factory=Series)
+
+    def add(self, ours_seconds: float, bare_seconds: float) -> None:
+        self.ours.add(ours_seconds)
+        self.bare.add(bare_seconds)
+        self.over.add(ours_seconds - bare_seconds)
+
+    def described(self) -> dict[str, Any]:
+        return {"tool": self.tool, **{name: getattr(self, name).described() for name in ("ours", "bare", "over")}}
+
+
+@dataclass(frozen=True)
+class Again:
+    """All applications, rendered or found again."""
+
+    seconds: float
+    renders: int
+
+    def described(self) -> dict[str, Any]:
+        return {"seconds": self.seconds, "renders": self.renders}
+
+
+@dataclass(frozen=True)
+class Renders:
+    """What rendering costs, and how often it is not needed."""
+
+    beside: Sequence[Beside]
+    #: Of those that no tool was tried with before.
+    cold: Again
+    #: By a process that has just started.
+    restarted: Again
+    #: After a commit to one overlay, and after one to a base.
+    overlay: Again
+    base: Again
+    #: That have this base.
+    overlays: int
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "beside": [one.described() for one in self.beside],
+            **{name: getattr(self, name).described() for name in ("cold", "restarted", "overlay", "base")},
+            "overlays": self.overlays,
+        }

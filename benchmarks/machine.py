@@ -14,9 +14,17 @@ from trueup import __version__
 
 
 async def described(place: Stage, checkout: Path) -> dict[str, str]:
+    """Machine, load and versions, those of what the product talks to as well."""
+    return {
+        **await of_this(checkout),
+        "kubernetes": await place.cluster.version(),
+        "valkey": await place.queue_server_version(),
+    }
+
+
+async def of_this(checkout: Path) -> dict[str, str]:
     """Machine, load and versions."""
     commit = await git(checkout, "rev-parse", "--short", "HEAD") if (checkout / ".git").exists() else "unknown"
-    info = await place.queue_server_version()
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{_processor()}, {os.cpu_count()} cores",
@@ -25,8 +33,6 @@ async def described(place: Stage, checkout: Path) -> dict[str, str]:
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
         "python": sys.version.split()[0],
         "git": (await git(checkout, "version")).removeprefix("git version "),
-        "kubernetes": await place.cluster.version(),
-        "valkey": info,
         "trueup": f"{__version__} at {commit}",
     }
 

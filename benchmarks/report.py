@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from itertools import chain
 
 from benchmarks.counters import VERBS
-from benchmarks.figures import P50_SAMPLES_MIN, Acknowledgement, Case, Cold, Idle, Series, Side
+from benchmarks.figures import P50_SAMPLES_MIN, Acknowledgement, Case, Cold, Idle, Renders, Series, Side
 from benchmarks.targets import Result, rows
 
 #: The calls of an event in this order; what nobody made is left out.
@@ -69,12 +69,37 @@ def cold(found: Cold) -> Iterator[str]:
     yield from table(("from cold, ms", "samples", "p50", "p99", "max"), lines)
 
 
-def targets(results: Sequence[Result]) -> Iterator[str]:
-    """Every target beside what these results say of it."""
+def renders(found: Renders) -> Iterator[str]:
+    """What rendering costs, and how often it is not needed."""
+    yield ""
+    lines: list[Row] = []
+    for one in found.beside:
+        for name, series in (
+            (one.tool, one.bare),
+            ("· by Trueup", one.ours),
+            ("· the difference, pair by pair", one.over),
+        ):
+            p95 = "" if series.p95 is None else f"{series.p95:,.1f}"
+            count, p50, _, most = _series(series)
+            lines.append((name, count, p50, p95, most))
+    yield from table(("ms", "samples", "p50", "p95", "max"), lines)
+    yield ""
+    looks = {
+        "rendered for the first time": found.cold,
+        "found again by a new process": found.restarted,
+        "after a commit to one overlay": found.overlay,
+        "after a commit to a base": found.base,
+    }
+    lines = [(name, f"{again.seconds:.2f}", f"{again.renders:,}") for name, again in looks.items()]
+    yield from table(("all applications", "seconds", "renders"), lines)
+
+
+def targets(results: Sequence[Result], shapes: Collection[str] = ()) -> Iterator[str]:
+    """Every target, of these shapes where some are named, beside what these results say of it."""
     yield ""
     yield "### What is to be reached"
     yield ""
-    lines = [astuple(row) for row in rows(results)]
+    lines = [astuple(row) for row in rows(results, shapes)]
     yield from table(("", "applications", "to reach", "measured", "floor", ""), lines)
 
 

@@ -33,8 +33,8 @@ from trueup.clients.redis import connect
 from trueup.sandbox import create_repository
 
 HALVES = ("service", "worker")
-#: By which the sandbox finds its control plane.
-_SANDBOX_VARIABLES = ("HOME", "XDG_CACHE_HOME", "TRUEUP_CONTROLPLANE_DIR", "KUBEBUILDER_ASSETS")
+#: By which the sandbox finds its programs.
+_SANDBOX_VARIABLES = ("HOME", "XDG_CACHE_HOME", "TRUEUP_CONTROLPLANE_DIR", "KUBEBUILDER_ASSETS", "TRUEUP_TOOLS_DIR")
 #: Building the control plane for the first time takes minutes.
 SANDBOX_SECONDS_MAX = 900.0
 ANSWER_SECONDS_MAX = 30.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ Result = Mapping[str, Any]
 
 PUSH, EDIT, ONBOARDING = "push → synced", "live edit → OutOfSync", "onboarding"
 OWN_SHARE = "own share: all but the fetch child"
-WEB, CONFIG_MAP = "web", "configmap"
+WEB, CONFIG_MAP, RENDERS = "web", "configmap", "renders"
 #: The sizes of which the targets speak.
 SMALL, MIDDLE, LARGE = 100, 1_000, 10_000
 
@@ -31,6 +31,8 @@ IDLE_SECONDS, IDLE_CPU_SECONDS_MAX = 30.0, 0.1
 ACKNOWLEDGED_P99_MS_MAX = 50.0
 HOOKS_PER_SECOND, HOOK_SECONDS = 500.0, 30.0
 COLD_MS_MAX = 1_000.0
+RENDER_OVERHEAD_MS_MAX = 15.0
+RESTARTED_SECONDS_MAX = 5.0
 PUSH_CALLS = {"git fetches": 1.0, "renders": 1.0, "LISTs of Applications": 0.0}
 
 REACHED, MISSED, NOT_MEASURED = "reached", "NOT REACHED", "not measured"
@@ -197,6 +199,28 @@ def _cold(result: Result, _: Result | None) -> Found | None:
     return Found(f"{answered:.0f} ms (imports {imported:.0f})", f"{floor:.0f} ms", answered <= COLD_MS_MAX)
 
 
+def _overhead(tool: str) -> Judge:
+    def judge(result: Result, _: Result | None) -> Found | None:
+        found = next((one for one in result["beside"] if one["tool"] == tool), None)
+        if found is None:
+            return None
+        over, ours, bare = (found[name]["p50_ms"] for name in ("over", "ours", "bare"))
+        return Found(f"{over:+.1f} ms ({ours:.1f} ms)", f"{bare:.1f} ms", over <= RENDER_OVERHEAD_MS_MAX)
+
+    return judge
+
+
+def _restarted(result: Result, _: Result | None) -> Found:
+    seconds, renders = result["restarted"]["seconds"], result["restarted"]["renders"]
+    is_reached = seconds <= RESTARTED_SECONDS_MAX and renders == 0
+    return Found(f"{seconds:.2f} s, {renders} renders", "", is_reached)
+
+
+def _after_commits(result: Result, _: Result | None) -> Found:
+    made, wanted = [result[name]["renders"] for name in ("overlay", "base")], [1, result["overlays"]]
+    return Found(" / ".join(map(str, made)), " / ".join(map(str, wanted)), made == wanted)
+
+
 TARGETS = (
     Target("push → synced, p50", WEB, MIDDLE, f"≤ {PUSH_RATIO_MAX} × floor", _ratio(PUSH, PUSH_RATIO_MAX)),
     Target("· own share, p50", WEB, MIDDLE, f"≤ {OWN_SHARE_MS_MAX:g} ms", _own_share),
@@ -214,15 +238,24 @@ TARGETS = (
     Target("· CPU over the floor's", CONFIG_MAP, LARGE, f"≤ {PUSH_CPU_MS_OVER_FLOOR_MAX:g} ms", _push_cpu),
     Target("· the same against 100", CONFIG_MAP, LARGE, f"≤ +{FLAT_CPU_MS_MAX:g} ms: flat", _push_cpu_growth),
     Target("· fetches / renders / LISTs", CONFIG_MAP, LARGE, "1 / 1 / 0", _push_calls),
+    *(
+        Target(f"render over {tool}, p50", RENDERS, MIDDLE, f"≤ {RENDER_OVERHEAD_MS_MAX:g} ms", _overhead(tool))
+        for tool in ("kustomize build", "helm template", "jsonnet")
+    ),
+    Target("found again after a restart", RENDERS, MIDDLE, f"≤ {RESTARTED_SECONDS_MAX:g} s, 0 renders", _restarted),
+    Target("renders after a commit to one / to a base", RENDERS, MIDDLE, "1 / its overlays", _after_commits),
 )
 
 
-def rows(results: Sequence[Result]) -> Iterator[Row]:
-    """Every target, met by results or not. A later result at the same size counts for an earlier one.
+def rows(results: Sequence[Result], shapes: Collection[str] = ()) -> Iterator[Row]:
+    """Every target, of these shapes where some are named, met by results or not.
 
+    A later result at the same size counts for an earlier one.
     What was measured at another size than the target's stands there with that size and without a verdict.
     """
     for target in TARGETS:
+        if shapes and target.shape not in shapes:
+            continue
         by_size = {result["applications"]: result for result in results if result["shape"] == target.shape}
         size = target.applications if target.applications in by_size else max(by_size, default=0)
         small = SMALL if SMALL in by_size else min(by_size, default=0)

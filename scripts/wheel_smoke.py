@@ -15,9 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ["trueup.cli.main", "trueup.service.__main__", "trueup.workers.__main__", "trueup.sandbox"]
 FILES = [
+    "trueup/service/web/static/page.css",
+    "trueup/service/web/templates/base.html",
     "trueup/clients/lua/",
     "trueup/sandbox/controlplane/go.mod",
     "trueup/sandbox/controlplane/main.go",
+    "trueup/sandbox/tools/go.sum",
+    "trueup/sandbox/tools/registry/main.go",
     "trueup/py.typed",
 ]
 

@@ -11,6 +11,12 @@ from aiohttp.typedefs import Handler
 
 from trueup.telemetry import place_of
 
+#: Of what is read nothing is kept, and nothing becomes a part of another site's page.
+JSON_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -32,7 +38,7 @@ def answer(status: int, body: Mapping[str, object], *, headers: Mapping[str, str
         status=status,
         body=orjson.dumps(body) + b"\n",
         content_type="application/json",
-        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
+        headers={**JSON_HEADERS, **(headers or {})},
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
 from trueup.domain.fingerprint import fingerprint
 from trueup.domain.health import assess
 from trueup.domain.lenient import as_mapping, as_text
-from trueup.domain.resource import TRACKING_ANNOTATION
+from trueup.domain.resource import TRACKING_ANNOTATION, Body
 
 #: An object as the informer keeps it: its names, its tracking id and what is noted of it here.
 Sighting = dict[str, Any]
@@ -18,10 +18,10 @@ _NAMES = ("name", "namespace", "uid", "resourceVersion")
 FINGERPRINT, HEALTH, SEEN_AT = "fingerprint", "health", "seenAt"
 
 
-def of_object(body: dict[str, Any]) -> Sighting:
-    """The sighting of a whole object."""
+def of_object(body: dict[str, Any], *, heeded: Callable[[Body], Body] = lambda body: body) -> Sighting:
+    """The sighting of a whole object; `heeded` gives what of it counts as its content."""
     try:
-        digest = fingerprint(body)
+        digest = fingerprint(heeded(body))
         health = assess(body)
     except (TypeError, RecursionError):
         # Nested deeper than is read here. Whatever moves in it is worth a look.

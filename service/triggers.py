@@ -11,6 +11,7 @@ from typing import Any
 
 from trueup.clients.applications import parse_application, trigger_hash
 from trueup.domain.application import REFRESH_ANNOTATION, Application, ApplicationId
+from trueup.domain.followers import followed_url
 from trueup.domain.job import (
     EVERY_FOLLOWER_BY_CONTENT,
     EVERY_LIVE_OBJECT,
@@ -21,7 +22,6 @@ from trueup.domain.job import (
     repository_job,
 )
 from trueup.domain.lenient import as_mapping
-from trueup.domain.repository import normalize_url
 from trueup.domain.resource import ResourceKey
 
 Raw = Mapping[str, Any]
@@ -99,7 +99,8 @@ def _repository_job(application: Application, priority: Priority) -> Job:
 
 
 def _url(application: Application) -> str:
-    return normalize_url(application.source.repo_url)
+    """The repository by whose job the application is looked at: that of its first source will do."""
+    return followed_url(application.source)
 
 
 _NO_REQUEST = (None, None)

@@ -31,6 +31,7 @@ from . import sighting
 from .quiet import QuietLog
 from .sighting import Sighting
 from .triggers import look_at, look_at_everything
+from .unheeded import Unheeded
 
 Kind = tuple[str, str]
 STATES = ("starting", "watching", "refused", "away")
@@ -59,9 +60,14 @@ class Watcher:
         *,
         server: str,
         namespace: str,
+        unheeded: Unheeded,
         bounds: WatcherBounds | None = None,
     ) -> None:
-        """`mark` takes the jobs; `server` is what destinations call the cluster; `namespace` has the Applications."""
+        """`mark` takes the jobs; `server` is what destinations call the cluster; `namespace` has the Applications.
+
+        What is `unheeded` of an object wakes nobody.
+        """
+        self._unheeded = unheeded
         self._cluster = cluster
         self._server = server
         self._applications = applications
@@ -70,6 +76,9 @@ class Watcher:
         self._namespace = namespace
         self._bounds = bounds or WatcherBounds()
         self._informers: dict[Kind, Informer] = {}
+        #: Of kinds whose metadata may suffice: whether no more is watched of them.
+        self._is_plain: dict[Kind, bool] = {}
+        self._outdated: set[Kind] = set()
         self._states: dict[Kind, str] = {}
         #: Kinds that are known not to be served or not to be ours to read.
         self._lost: set[Kind] = set()
@@ -83,9 +92,11 @@ class Watcher:
         A kind begins with the first inventory that has it and ends with the last.
         """
         self._owned.on_change = self._observe_inventory
+        self._unheeded.on_change.add(self._observe_unheeded)
         try:
             await self._watch_kinds()
         finally:
+            self._unheeded.on_change.discard(self._observe_unheeded)
             self._owned.on_change = None
             self._forget()
 
@@ -95,9 +106,11 @@ class Watcher:
             while True:
                 self._kinds_changed.clear()
                 wanted = set(self._owned.kinds())
-                for kind in following.keys() - wanted:
+                outdated, self._outdated = self._outdated, set()
+                for kind in following.keys() - (wanted - outdated):
                     following.pop(kind).cancel()
                     self._informers.pop(kind, None)
+                    self._is_plain.pop(kind, None)
                     self._lost.discard(kind)
                     self._tell(kind, None)
                 for kind in wanted - following.keys():
@@ -108,6 +121,8 @@ class Watcher:
     def _forget(self) -> None:
         """What was seen says nothing of what moves while nobody watches: the next first lists tell."""
         self._informers.clear()
+        self._is_plain.clear()
+        self._outdated.clear()
         self._lost.clear()
         self._unseen.clear()
         for kind in list(self._states):
@@ -133,11 +148,14 @@ class Watcher:
     async def _informer(self, kind: Kind) -> Informer:
         resource = await self._cluster.resource(*kind)
         # Of a kind that a definition brings, a controller may report into the object itself.
-        is_plain = is_built_in(kind[0]) and "status" not in resource.subresources and not has_health(*kind)
+        has_no_report = "status" not in resource.subresources and not has_health(*kind)
+        is_plain = is_built_in(kind[0]) and has_no_report and not self._unheeded.concerns(kind)
+        if is_built_in(kind[0]) and has_no_report:
+            self._is_plain[kind] = is_plain
         informer = Informer(
             self._cluster,
             resource,
-            transform=sighting.of_metadata if is_plain else sighting.of_object,
+            transform=sighting.of_metadata if is_plain else partial(sighting.of_object, heeded=self._unheeded.heeded),
             metadata_only=is_plain,
             ends_on=(NotServedError, ForbiddenError),
         )
@@ -194,6 +212,12 @@ class Watcher:
                 # Two that claim one object are told so, and told when it is over.
                 self._mark(look_at([*others, application] if key in gained else others, key))
         if self._states.keys() != self._owned.kinds():
+            self._kinds_changed.set()
+
+    def _observe_unheeded(self) -> None:
+        """A kind whose contents matter now, or no longer, is watched anew."""
+        self._outdated |= {kind for kind, plain in self._is_plain.items() if plain == self._unheeded.concerns(kind)}
+        if self._outdated:
             self._kinds_changed.set()
 
     def _may_have_missed(self, key: ResourceKey) -> str | None:

@@ -16,6 +16,7 @@ from tests.support.sandbox import SandboxFacts, read_facts
 from tests.support.second_cluster import SecondCluster
 from trueup.clients.cluster import Cluster
 from trueup.clients.credentials import KubeconfigSource
+from trueup.sandbox import ensure_tools
 from trueup.sandbox.sandbox import running
 from trueup.sandbox.valkey import valkey_server
 
@@ -30,6 +31,12 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[San
     progress = sys.stderr
     async with in_own_task(running(directory, progress=lambda line: print(line, file=progress))):
         yield read_facts(directory)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def tools() -> Path:
+    """The folder with the real helm, kustomize, jsonnet and registry, built where they must be."""
+    return await ensure_tools()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -19,6 +19,12 @@ from trueup.domain.errors import StalledError
 Positive = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 MEBIBYTE = 1024 * 1024
+#: kubectl and OpenShift's oc, the terminal and desktop clients, dashboards, browsers, and what scripts are made of.
+HAND_MANAGERS = (
+    *("kubectl", "kubectl-*", "oc", "oc-*", "k9s", "lfk", "lfk:*", "podman-desktop"),
+    *("Lens", "OpenLens", "Freelens", "node-fetch", "Headlamp*", "dashboard", "dashboard-api", "kubernetes-dashboard"),
+    *("Mozilla", "curl", "Wget", "HTTPie", "PostmanRuntime", "insomnia", "python-requests"),
+)
 #: How `worker --drain` ends where it leaves jobs behind.
 EXIT_JOBS_LEFT = 3
 
@@ -31,8 +37,12 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _processors() -> int:
+    return os.cpu_count() or 2
+
+
 def _half_of_the_processors() -> int:
-    return max(1, (os.cpu_count() or 2) // 2)
+    return max(1, _processors() // 2)
 
 
 class Settings(BaseSettings):
@@ -62,6 +72,22 @@ class Settings(BaseSettings):
     sns_answer_bytes_max: PositiveInt = 64 * 1024
     connections_max: PositiveInt = 1_000
     dirty_keys_max: PositiveInt = 10_000
+
+    # Audit events of API servers.
+    #: One batch. What an API server sends is bounded by its --audit-webhook-batch-max-size and by truncation.
+    audit_body_bytes_max: PositiveInt = 16 * MEBIBYTE
+    audit_body_seconds_max: Positive = 10.0
+    audit_bytes_in_flight_max: PositiveInt = 64 * MEBIBYTE
+    audit_events_per_batch_max: PositiveInt = 10_000
+    #: An older event changes nothing.
+    audit_event_age_seconds_max: Positive = 3_600.0
+    #: In Redis; each entry holds the events of one batch, or a part of them, and about 32 KiB at the most.
+    audit_stream_entries_max: PositiveInt = 2_000
+    #: Writes that a process remembers, in all and of one object.
+    audit_events_remembered_max: PositiveInt = 20_000
+    audit_events_per_object_max: PositiveInt = 64
+    #: Objects whose drift has no name yet, which a worker process watches the audit events for.
+    audit_objects_awaited_max: PositiveInt = 1_000
 
     # Sweep and epoch.
     #: How often a repository is swept; between the other two as its webhooks are missed, or known to come.
@@ -127,6 +153,34 @@ class Settings(BaseSettings):
     #: How long `worker --drain` waits for the channel to know everything.
     slack_drain_seconds_max: Positive = 20.0
 
+    # The page.
+    #: Names by which browsers reach the page and the reading API, beside that of `public_url`, addresses, names without
+    #: a dot and those of the cluster's Services: `trueup.example.com`, `*.example.com`, or `*` for every name.
+    page_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    #: How long a page waits for a worker's look at an application; then it shows what is on record.
+    view_seconds_max: Positive = 5.0
+    #: How long a worker compares for one, how many objects it shows of it, and what all of that comes to.
+    view_run_seconds_max: Positive = 30.0
+    view_objects_max: PositiveInt = 50
+    view_answer_bytes_max: PositiveInt = MEBIBYTE
+    #: An answer stays in Redis for so long.
+    view_kept_seconds: Positive = 60.0
+    #: Who asks for the same within this time gets the same answer.
+    view_shared_seconds: Positive = 2.0
+    #: Applications that one process of the service has looked at, at a time.
+    views_in_flight_max: PositiveInt = 16
+    #: Browsers that are told of changes by one process of the service; well below `connections_max`.
+    event_streams_max: PositiveInt = 200
+    #: A silent stream says so often that it is alive.
+    event_heartbeat_seconds: Positive = 15.0
+    #: What was written to a browser and is not taken within this time ends its stream.
+    event_write_seconds_max: Positive = 20.0
+
+    # Comparison.
+    #: The field managers by which people write, as shell patterns: what they add and Git does not have is drift.
+    #: What gives no name of its own is called by its user agent up to the first slash.
+    hand_managers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = HAND_MANAGERS
+
     # Git.
     fetch_seconds_max: Positive = 300.0
     #: For asking a remote what its refs hold.
@@ -142,12 +196,51 @@ class Settings(BaseSettings):
     git_niceness: Annotated[int, Field(ge=0, le=19)] = 10
     blob_bytes_max: PositiveInt = 10 * MEBIBYTE
 
+    # Charts from where they are published.
+    chart_request_seconds_max: Positive = 60.0
+    #: Of one index, which lists every version of every chart of its repository.
+    chart_index_bytes_max: PositiveInt = 50 * MEBIBYTE
+    #: For reading one that is not laid out as Helm does it.
+    chart_index_seconds_max: Positive = 20.0
+    #: All indexes on the disk of a worker.
+    chart_indexes_bytes_max: PositiveInt = 512 * MEBIBYTE
+    #: One archive, and what it unpacks to.
+    chart_bytes_max: PositiveInt = 20 * MEBIBYTE
+    chart_unpacked_bytes_max: PositiveInt = 100 * MEBIBYTE
+    chart_files_max: PositiveInt = 10_000
+    #: All unpacked charts on the disk of a worker; those not used for longest go first.
+    charts_bytes_max: PositiveInt = 2_048 * MEBIBYTE
+    #: Requests for charts of one worker process at a time.
+    chart_requests_in_flight_max: PositiveInt = 8
+
     # Render.
+    #: The programs that do it: names that are found on PATH, or paths.
+    helm: str = "helm"
+    kustomize: str = "kustomize"
+    jsonnet: str = "jsonnet"
+    #: Repositories that kustomizations may have bases in, as globs of addresses such as `https://github.com/org/*`.
+    kustomize_remote_bases: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
     render_seconds_max: Positive = 90.0
     render_cache_bytes_max: PositiveInt = 128 * MEBIBYTE
+    #: What tools made, on the disk of a worker; what was not used for longest goes first.
+    render_store_bytes_max: PositiveInt = 1024 * MEBIBYTE
+    #: Tools that one worker process runs at a time. By itself one for every processor.
+    renders_running_max: PositiveInt = Field(default_factory=_processors)
     render_files_max: PositiveInt = 20_000
     render_bytes_max: PositiveInt = 100 * MEBIBYTE
     objects_max: PositiveInt = 10_000
+    #: What one run of a renderer may use (Kustomize, Helm, Jsonnet): processor time of all its threads together,
+    render_cpu_seconds_max: PositiveInt = 120
+    #: memory that it holds at a time,
+    render_memory_bytes_max: PositiveInt = 1024 * MEBIBYTE
+    #: what it may print: the manifests of an application,
+    render_output_bytes_max: PositiveInt = 100 * MEBIBYTE
+    #: one file that it writes, and all of them,
+    render_file_bytes_max: PositiveInt = 100 * MEBIBYTE
+    render_disk_bytes_max: PositiveInt = 512 * MEBIBYTE
+    #: files that it has open, and processes. With 1 it starts none besides itself, and none is needed.
+    render_files_open_max: PositiveInt = 256
+    render_processes_max: PositiveInt = 1
 
     # Read-sets: what a render has read, so that a push knows whom it concerns. One that is not kept,
     # or no longer, costs its application one comparison.
@@ -156,6 +249,22 @@ class Settings(BaseSettings):
     read_sets_kept_max: PositiveInt = 100_000
     #: In Redis.
     read_set_seconds_max: Positive = 30 * 86_400.0
+
+    # Differences that are ignored by a jq expression.
+    #: Processor time of one expression on one object.
+    jq_seconds_max: Positive = 1.0
+    #: The same by the clock, for a machine that is busy with others.
+    jq_wall_seconds_max: Positive = 20.0
+    #: Of the process that runs them; it needs about 40 MiB before the first.
+    jq_memory_bytes_max: PositiveInt = 256 * MEBIBYTE
+    #: The places that one leads to in one object.
+    jq_output_bytes_max: PositiveInt = 4 * MEBIBYTE
+    #: An expression that took too much is not tried again for so long.
+    jq_rest_seconds: Positive = 30.0
+    #: Answers that are remembered, by expression and version of the object.
+    jq_answers_max: PositiveInt = 10_000
+    #: All that is remembered together, as JSON.
+    jq_answers_bytes_max: PositiveInt = 16 * MEBIBYTE
 
     # Cluster.
     api_request_seconds_max: Positive = 30.0

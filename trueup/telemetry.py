@@ -31,7 +31,33 @@ EVENT_TO_SETTLED_SECONDS = Histogram(
     "trueup_event_to_settled_seconds", "From the oldest event of a job to its settling, by Redis' clock.", ["kind"]
 )
 SYNCS = Counter("trueup_syncs_total", "Syncs by their final phase.", ["phase"])
+INCIDENTS_OPENED = Counter(
+    "trueup_incidents_opened_total",
+    "Incidents that this worker opened, new or again, by what made the difference.",
+    ["cause", "opening"],
+)
+INCIDENTS_CLOSED = Counter(
+    "trueup_incidents_closed_total", "Incidents that this worker closed, by how they ended.", ["cause", "ending"]
+)
+INCIDENT_REPAIR_SECONDS = Histogram(
+    "trueup_incident_repair_seconds",
+    "From opening, or opening again, to the end.",
+    ["cause", "ending"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400, 604_800),
+)
+INCIDENTS_OPEN = Gauge(
+    "trueup_incidents_open",
+    "Incidents on record that are not over. Every replica of the service says the same: take the maximum.",
+    ["cause"],
+)
 SLACK_MESSAGES = Counter("trueup_slack_messages_total", "Messages for the channel.", ["kind", "outcome"])
+AUDIT_DELIVERIES = Counter(
+    "trueup_audit_deliveries_total", "Batches of audit events by how they were answered.", ["code"]
+)
+AUDIT_EVENTS = Counter("trueup_audit_events_total", "Audit events by what became of them.", ["outcome"])
+AUDIT_NAMED = Counter(
+    "trueup_audit_named_total", "Incidents in which somebody was named once the audit event of an edit had come."
+)
 SWEEP_CATCHES = Counter("trueup_sweep_catches_total", "Moved refs that no webhook had announced.")
 SWEEPS = Counter("trueup_sweeps_total", "Sweeps of the repositories whose turn it was.", ["cause"])
 REPOSITORIES_MISSED = Gauge(

@@ -4,228 +4,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from dataclasses import asdict
 
 import structlog
-from pydantic import SecretStr
 
-from trueup.clients.api_errors import ForbiddenError, UnknownKindError
-from trueup.clients.applications import ApplicationStore, without_deeds
-from trueup.clients.cluster import Cluster
-from trueup.clients.cluster_book import ClusterBook, cluster_secrets
-from trueup.clients.cluster_pool import ClusterPool
-from trueup.clients.discovery import ApiResource
-from trueup.clients.epoch import ensure_keys_secret
-from trueup.clients.incident_records import GROUP as INCIDENT_GROUP
-from trueup.clients.incident_records import KIND as INCIDENT_KIND
-from trueup.clients.incidents import IncidentStore
-from trueup.clients.informer import Informer
 from trueup.clients.ops_server import serving_ops, write_addresses
-from trueup.clients.queue import Queue
-from trueup.clients.queue_scripts import QueueBounds
-from trueup.clients.read_sets import ReadSetStore
-from trueup.clients.redis import connect
-from trueup.clients.seal import Sealer
-from trueup.clients.slack import SlackChannel
-from trueup.domain.credentials import REPOSITORY_SECRETS
-from trueup.domain.errors import TransientError, TrueupError
-from trueup.domain.lenient import as_mapping, as_text
-from trueup.engine.bounds import cluster_bounds, git_bounds, pool_bounds, read_set_bounds
-from trueup.engine.checkout import MirrorPool
-from trueup.engine.engine import Engine
-from trueup.engine.readers import Readers
-from trueup.engine.render.cache import RenderCache
-from trueup.engine.verdicts import Verdicts
+from trueup.domain.errors import TrueupError
 from trueup.settings import EXIT_JOBS_LEFT, Settings, read_settings
 from trueup.telemetry import QUEUE_DEPTH, configure_logging
 
-from .affected import heard_of
 from .consumer import CLAIM_WAIT_SECONDS_MAX, Consumer
-from .context import Worker
-from .credentials import Credentials, Openings
-from .destinations import Arrivals
 from .dispatcher import handler
-from .notify import Notifier, NotifyBounds
-from .projects import Projects
-from .rests import Rests
-from .seen import Seen
+from .parts import Parts, connected
+from .patience import Patience
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 #: How far the claim loop may fall behind before the process counts as stuck; runs hold it up for no longer.
 TURN_SECONDS_MAX = 10 * CLAIM_WAIT_SECONDS_MAX
-AWAY_SECONDS = 1.0
-KNOWN_HOSTS_CONFIG_MAP = "argocd-ssh-known-hosts-cm"
 #: Well above the longest pause of an informer, so that an API server that is down restarts no worker.
 CONTACT_SECONDS_MAX = 600.0
-
-
-class Patience:
-    """Tries again for as long as the other side is away, and knows whom it waits for."""
-
-    def __init__(self) -> None:
-        #: Why nothing goes on; empty where nobody is waited for.
-        self.reason = ""
-
-    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                answer = await attempt()
-            except TransientError as error:
-                if self.reason != str(error):
-                    log.warning("waiting", reason=str(error))
-                self.reason = str(error)
-                await asyncio.sleep(error.retry_after_seconds or AWAY_SECONDS)
-            else:
-                self.reason = ""
-                return answer
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What one process runs."""
-
-    worker: Worker
-    informers: tuple[Informer, ...]
-    #: What else runs beside them until the end.
-    followers: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
-    #: None where there is nobody to tell, or nothing on record to tell of.
-    notifier: Notifier | None
-
-
-async def ssh_known_hosts(cluster: Cluster, namespace: str) -> str:
-    """The SSH hosts that Argo CD users trust, read once at the start; beside them the system's own count."""
-    resource = await cluster.resource("", "ConfigMap")
-    try:
-        found = await cluster.get(resource, namespace, KNOWN_HOSTS_CONFIG_MAP)
-    except ForbiddenError as error:
-        log.warning("no SSH hosts beside the system's own are known", reason=str(error))
-        return ""
-    return as_text(as_mapping((found or {}).get("data")).get("ssh_known_hosts"))
-
-
-async def incident_store(cluster: Cluster, settings: Settings) -> IncidentStore | None:
-    """The records of incidents; None where their kind is not installed."""
-    try:
-        resource = await cluster.resource(INCIDENT_GROUP, INCIDENT_KIND)
-    except UnknownKindError as error:
-        log.warning("no incident is recorded, and nobody is told of one", reason=str(error))
-        return None
-    return IncidentStore(
-        cluster,
-        resource,
-        namespace=settings.namespace,
-        incidents_per_application_max=settings.incidents_per_application_max,
-    )
-
-
-def slack_channel(settings: Settings, token: SecretStr) -> SlackChannel:
-    """The channel that the settings name."""
-    return SlackChannel(
-        token=token.get_secret_value(),
-        channel=settings.slack_channel,
-        api_url=settings.slack_api_url,
-        request_seconds_max=settings.slack_request_seconds_max,
-    )
-
-
-def slack_notifier(settings: Settings, incidents: IncidentStore, channel: SlackChannel) -> Notifier:
-    """Who tells the channel in this process."""
-    bounds = NotifyBounds(
-        settle_seconds=settings.slack_settle_seconds,
-        settle_seconds_max=settings.slack_settle_seconds_max,
-        record_retry_seconds=settings.slack_record_retry_seconds,
-        stop_seconds_max=settings.slack_request_seconds_max,
-        claim_seconds=settings.slack_claim_seconds,
-        age_seconds_max=settings.slack_age_seconds_max,
-        retry_seconds_max=settings.slack_retry_seconds_max,
-    )
-    holder = secrets.token_hex(8)
-    return Notifier(incidents, channel, holder=holder, bounds=bounds, public_url=settings.public_url)
-
-
-def other_clusters(
-    settings: Settings, home: Cluster, secret: ApiResource, queue: Queue, applications: ApplicationStore
-) -> tuple[ClusterPool, Informer, Arrivals]:
-    """The clusters that Secrets lead to, what follows these Secrets, and who enqueues what they concern."""
-    book = ClusterBook()
-    informer = cluster_secrets(home, secret, namespace=settings.namespace)
-    pool = ClusterPool(home, book, bounds=pool_bounds(settings), cluster_bounds=cluster_bounds(settings))
-    arrivals = Arrivals(queue, applications, is_loaded=lambda: informer.is_synced)
-    pool.on_back = arrivals.came_back
-    for heard in (book.observe, arrivals.observe, lambda _old, _new: pool.secrets_changed()):
-        informer.on_change(heard)
-    return pool, informer, arrivals
-
-
-@asynccontextmanager
-async def connected(settings: Settings, patiently: Patience) -> AsyncIterator[Parts]:
-    """A worker with everything at hand; its parts do not run yet."""
-    async with AsyncExitStack() as stack:
-        cluster = await stack.enter_async_context(Cluster(bounds=cluster_bounds(settings)))
-        redis = connect(settings.redis_url)
-        stack.push_async_callback(redis.aclose)
-        queue = Queue(
-            redis,
-            bounds=QueueBounds(
-                lease_seconds=settings.lease_seconds,
-                attempts_max=settings.attempts_max,
-                queue_jobs_max=settings.queue_jobs_max,
-            ),
-        )
-        # What is missing on this machine ends the start before anybody is waited for.
-        mirrors = await stack.enter_async_context(
-            MirrorPool(settings.data_dir, schemes=settings.schemes, bounds=git_bounds(settings))
-        )
-        mirrors.trust(await patiently(lambda: ssh_known_hosts(cluster, settings.namespace)))
-        resource = await patiently(lambda: cluster.resource("argoproj.io", "Application"))
-        secret = await patiently(lambda: cluster.resource("", "Secret"))
-        sealer = Sealer(await patiently(lambda: ensure_keys_secret(cluster, settings.namespace)))
-        project = await patiently(lambda: cluster.resource("argoproj.io", "AppProject"))
-        await patiently(queue.check_server)
-        store = ApplicationStore()
-        read_sets = ReadSetStore(settings.data_dir, redis, sealer, bounds=read_set_bounds(settings))
-        readers = Readers(read_sets.get)
-        applications = Informer(
-            cluster, resource, namespace=settings.namespace, on_change=store.observe, transform=without_deeds
-        )
-        applications.on_change(heard_of(store, readers))
-        pool, clusters, arrivals = other_clusters(settings, cluster, secret, queue, store)
-        await stack.enter_async_context(pool)
-        credentials = Informer(cluster, secret, namespace=settings.namespace, label_selector=REPOSITORY_SECRETS)
-        projects = Projects(cluster, project, namespace=settings.namespace)
-        openings = Openings(queue, store, is_loaded=lambda: credentials.is_synced)
-        credentials.on_change(openings.observe)
-        engine = Engine(
-            settings,
-            pool,
-            mirrors,
-            RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max),
-            Verdicts(),
-            Credentials(credentials),
-            projects,
-        )
-        incidents = await patiently(lambda: incident_store(cluster, settings))
-        seen = Seen(objects_max=settings.objects_remembered_max)
-        rests = Rests(
-            seconds_min=settings.repository_rest_seconds_min, seconds_max=settings.repository_rest_seconds_max
-        )
-        worker = Worker(settings, engine, queue, sealer, store, readers, read_sets, resource, seen, rests, incidents)
-        informers = [applications, clusters, credentials, projects.informer]
-        informers += [incidents.informer] if incidents else []
-        notifier = None
-        if incidents is not None and settings.slack_token is not None and settings.slack_channel:
-            channel = await stack.enter_async_context(slack_channel(settings, settings.slack_token))
-            notifier = slack_notifier(settings, incidents, channel)
-        yield Parts(worker, tuple(informers), (openings.run, arrivals.run, pool.run), notifier)
 
 
 class Process:

@@ -7,9 +7,11 @@ from typing import Any
 
 from trueup.clients.applications import ApplicationStore
 from trueup.domain.application import Application, ApplicationId
+from trueup.domain.followers import Followed
 from trueup.domain.lenient import as_mapping, as_text
 from trueup.domain.read_set import ReadSet
 from trueup.engine.readers import Readers
+from trueup.engine.sources import Sources
 
 from .context import Worker
 
@@ -27,11 +29,13 @@ def heard_of(store: ApplicationStore, readers: Readers) -> Callable[[Raw | None,
     return observe
 
 
-async def keep(worker: Worker, application: Application, revision: str, read_set: ReadSet) -> None:
-    """Let every worker know what a render of the Application at this commit has read.
+async def keep(worker: Worker, application: Application, sources: Sources, reads: Mapping[Followed, ReadSet]) -> None:
+    """Let every worker know what a render of the Application at these commits has read.
 
     Call it before the status names the commit: a status without a read-set is an affected application.
     """
-    key = worker.readers.learn(application, revision, read_set)
-    if key is not None:
-        await worker.read_sets.put(key, read_set)
+    for followed, revision in sources.followed.items():
+        read_set = reads[followed]
+        key = worker.readers.learn(application, followed, revision, read_set)
+        if key is not None:
+            await worker.read_sets.put(key, read_set)

@@ -6,23 +6,23 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from trueup.clients.api_errors import ApiError, ConflictError, UnknownKindError
+from trueup.clients.api_errors import ConflictError, UnknownKindError, UnmergeableError
 from trueup.clients.cluster import Cluster, Propagation
 from trueup.clients.discovery import ApiResource
 from trueup.clients.queue import Lease
 from trueup.domain.clientside import client_side_patch
-from trueup.domain.diff import compare
+from trueup.domain.fieldpath import ABSENT, Path, find
 from trueup.domain.managedfields import transfer_ownership
+from trueup.domain.normalize import same_json
 from trueup.domain.plan import Action
 from trueup.domain.resource import Body, Manifest, ResourceKey
+from trueup.engine.ignoring import Delivery
 
 #: How often an object that somebody edits meanwhile is read and moved again.
 CONFLICTS_MAX = 4
 #: A definition needs a moment until its kind is served.
 KIND_SECONDS_MAX = 10.0
 KIND_PAUSE_SECONDS = 0.1
-#: What the API server says of a list whose keys are not unique.
-DUPLICATE_KEYS = "duplicate entries for key"
 
 PROPAGATION: Mapping[str, Propagation] = {
     "foreground": "Foreground",
@@ -51,6 +51,7 @@ async def apply(
     action: Action,
     live: Body | None,
     *,
+    delivery: Delivery,
     lease: Lease,
     dry_run: bool,
 ) -> tuple[Body, str]:
@@ -60,19 +61,25 @@ async def apply(
     at: an apply removes only what its manager owns. Raises ApiError for what the API server refuses,
     and SupersededError where the lease may have lapsed.
     """
-    key, body = action.key, action.body or {}
-    remove = action.remove
+    key, remove = action.key, action.remove
     for _ in range(CONFLICTS_MAX):
         lease.check()
         try:
             if live is not None and remove and not dry_run:
                 live = await _take_over(cluster, resource, key, live, remove)
+            body = await delivery.body(manifest, action.body or {}, live)
             return await _apply(cluster, resource, manifest, body, live, remove, dry_run=dry_run)
         except ConflictError:
-            live = await cluster.get(resource, key.namespace, key.name)
-            found = compare(manifest, live)
-            remove = tuple({change.removes: None for change in found.changes if change.removes is not None})
+            before, live = live or {}, await cluster.get(resource, key.namespace, key.name)
+            # What people added was asked about then; it goes where it still stands as it did.
+            still = tuple(path for path in remove if _stands(path, before, live or {}))
+            remove = tuple(dict.fromkeys((*await delivery.removals(manifest, live), *still)))
     raise ConflictError(f"{key} changes faster than it can be applied")
+
+
+def _stands(path: Path, before: Body, now: Body) -> bool:
+    value = find(now, path)
+    return value is not ABSENT and same_json(value, find(before, path))
 
 
 async def _take_over(
@@ -98,9 +105,7 @@ async def _apply(
     key = manifest.key
     try:
         applied = await cluster.apply(resource, key.namespace, key.name, body, dry_run=dry_run)
-    except ApiError as error:
-        if DUPLICATE_KEYS not in str(error):
-            raise
+    except UnmergeableError:
         if live is None:
             return await cluster.create(resource, key.namespace, body, dry_run=dry_run), "by a client-side apply"
         patch = client_side_patch(manifest, body, live, remove)

@@ -8,16 +8,17 @@ scope; of the others it carries on what the status says. Where that would not do
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from trueup.domain.application import Application
 from trueup.domain.job import EVERY_LIVE_OBJECT, EVERY_OBJECT, Job, Scope
 from trueup.domain.resource import ResourceKey
 from trueup.domain.standing import is_bound_to_its_revision, may_be_looked_at_in_part
 from trueup.domain.status import entries_of, images_of
-from trueup.engine.checkout import Checkout
 from trueup.engine.comparison import Comparison, hold_against
 from trueup.engine.concurrency import both
 from trueup.engine.observe import Observed
+from trueup.engine.sources import Sources
 
 from .affected import keep
 from .context import Run, Worker
@@ -26,18 +27,25 @@ from .context import Run, Worker
 async def compare(run: Run, application: Application) -> Comparison:
     """Read Git, then the cluster that the application is delivered to, and hold one against the other."""
     engine, cluster = run.worker.engine, run.destination
-    checkout, part = await _where_to_look(run, application)
-    rendered = await engine.render(application, checkout)
+    sources, part = await _where_to_look(run, application)
+    rendered = await engine.render(application, sources, cluster=cluster)
     observed, _ = await both(
         engine.observe(cluster, application, rendered, only=part),
-        keep(run.worker, application, checkout.revision, rendered.reads),
+        keep(run.worker, application, sources, rendered.reads),
     )
-    comparison = await hold_against(application, checkout.revision, observed)
+    held_against = partial(
+        hold_against,
+        application,
+        sources.revision,
+        source_types=rendered.kinds,
+        settings=engine.compare_settings,
+    )
+    comparison = await held_against(observed)
     if part is not None:
         whole = _completed(application, comparison, observed)
         if whole is None:
             observed = await engine.observe(cluster, application, rendered)
-            whole = await hold_against(application, checkout.revision, observed)
+            whole = await held_against(observed)
         comparison = whole
     comparison = replace(comparison, shared=_shared(run.worker, application, comparison))
     comparison = await engine.without_defaults(cluster, comparison)
@@ -45,15 +53,17 @@ async def compare(run: Run, application: Application) -> Comparison:
     return comparison
 
 
-async def _where_to_look(run: Run, application: Application) -> tuple[Checkout, frozenset[ResourceKey] | None]:
-    """The tree to render, and the objects to read; None is all of them."""
+async def _where_to_look(run: Run, application: Application) -> tuple[Sources, frozenset[ResourceKey] | None]:
+    """The sources to render, and the objects to read; None is all of them."""
     engine, job = run.worker.engine, run.claim.job
     if not job.scope.is_everything and is_bound_to_its_revision(application):
-        checkout = await engine.checkout_recorded(application)
-        if checkout is not None:
-            return checkout, objects_of(job) if may_be_looked_at_in_part(application) else None
-    revision = application.operation.revision if application.operation else None
-    return await engine.checkout(application, tip=job.tip, revision=revision), None
+        sources = await engine.checkout_recorded(application)
+        if sources is not None:
+            return sources, objects_of(job) if may_be_looked_at_in_part(application) else None
+    revisions = application.operation.revisions if application.operation else ()
+    # Whoever asks for a look gets one at every source; a push to one of them leaves the others be.
+    is_of_one = not application.has_many_sources or is_bound_to_its_revision(application)
+    return await engine.checkout(application, tip=job.tip if is_of_one else "", revisions=revisions), None
 
 
 def objects_of(job: Job) -> frozenset[ResourceKey] | None:
@@ -76,7 +86,8 @@ def scope_of(comparison: Comparison) -> Scope:
 def _completed(application: Application, comparison: Comparison, observed: Observed) -> Comparison | None:
     """The comparison in part with what was last recorded of the rest; None where that says too little."""
     looked_at = {*observed.live, *observed.unreadable}
-    carried = {entry.key: entry for entry in entries_of(application.status) if entry.key not in looked_at}
+    passed_over = looked_at | observed.left_alone
+    carried = {entry.key: entry for entry in entries_of(application.status) if entry.key not in passed_over}
     if not carried:
         # There is nothing else.
         return comparison if comparison.manifests.keys() <= looked_at else None
@@ -84,6 +95,9 @@ def _completed(application: Application, comparison: Comparison, observed: Obser
         return None
     if application.automated is not None and any(entry.status != "Synced" for entry in carried.values()):
         # What is healed is healed together.
+        return None
+    if any(entry.requires_pruning for entry in carried.values()):
+        # Whether it may stay is written on the object itself.
         return None
     images = (application.status.get("summary") or {}).get("images") or ()
     for key in looked_at:

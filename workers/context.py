@@ -11,12 +11,14 @@ from trueup.clients.incidents import IncidentStore
 from trueup.clients.queue import Lease, Queue
 from trueup.clients.read_sets import ReadSetStore
 from trueup.clients.seal import Sealer
+from trueup.clients.view_shelf import ViewShelf
 from trueup.domain.job import Claim
 from trueup.domain.redact import Redactor
 from trueup.engine.engine import Engine
 from trueup.engine.readers import Readers
 from trueup.settings import Settings
 
+from .attribution import Attributions
 from .rests import Rests
 from .seen import Seen
 
@@ -36,6 +38,10 @@ class Worker:
     application_resource: ApiResource
     seen: Seen
     rests: Rests
+    #: Who wrote what differs.
+    attributions: Attributions
+    #: Where the answers of view jobs are left.
+    views: ViewShelf
     #: The incidents on record; None where their kind is not installed.
     incidents: IncidentStore | None = None
 

@@ -6,7 +6,6 @@ the wait: the repository is examined anew as soon as the Secret is there or corr
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,15 +15,13 @@ from trueup.clients.applications import ApplicationStore
 from trueup.clients.informer import Informer
 from trueup.clients.queue import Queue
 from trueup.domain.application import Application
-from trueup.domain.credentials import RepositoryCredentials, parse_secrets, select
-from trueup.domain.errors import TrueupError
-from trueup.domain.job import Priority, repository_job
+from trueup.domain.credentials import RepositoryCredentials, parse_secrets, select_for_source
+from trueup.domain.job import Job, Priority, repository_job
 from trueup.domain.lenient import as_list, as_mapping
 
-log = structlog.get_logger()
+from .handover import Handover
 
-#: The pause after Redis did not take the jobs.
-AWAY_SECONDS = 1.0
+log = structlog.get_logger()
 
 
 class Credentials:
@@ -50,35 +47,27 @@ class Openings:
 
     def __init__(self, queue: Queue, applications: ApplicationStore, *, is_loaded: Callable[[], bool]) -> None:
         """What is there at the start, before `is_loaded`, is no news: the sweep looks at every repository then."""
-        self._queue = queue
         self._applications = applications
         self._is_loaded = is_loaded
-        self._urls: set[str] = set()
-        self._wake = asyncio.Event()
+        self._handover = Handover(queue, _look, said="a look at repositories that a Secret may open")
 
     def observe(self, _old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         """The informer's callback: O(repositories) per change of a Secret."""
         if new is None or not self._is_loaded():
             return
         found, _ = parse_secrets([new])
-        for url in self._applications.repositories():
-            if any(_waits_for(app, found) for app in self._applications.followers(url)):
-                self._urls.add(url)
-                self._wake.set()
+        repositories = self._applications.repositories()
+        self._handover.put(
+            url for url in repositories if any(_waits_for(app, found) for app in self._applications.followers(url))
+        )
 
     async def run(self) -> None:
         """Hand them over until cancelled, again and again while Redis is away."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            urls, self._urls = self._urls, set()
-            try:
-                await self._queue.enqueue([repository_job(url, Priority.PUSH) for url in sorted(urls)])
-            except TrueupError as error:
-                log.warning("repositories that a Secret may open wait for Redis", reason=str(error))
-                self._urls |= urls
-                self._wake.set()
-                await asyncio.sleep(AWAY_SECONDS)
+        await self._handover.run()
+
+
+def _look(url: str) -> Job:
+    return repository_job(url, Priority.PUSH)
 
 
 def _waits_for(application: Application, found: tuple[RepositoryCredentials, ...]) -> bool:
@@ -87,4 +76,6 @@ def _waits_for(application: Application, found: tuple[RepositoryCredentials, ...
         as_mapping(condition).get("type") == "ComparisonError"
         for condition in as_list(application.status.get("conditions"))
     )
-    return troubled and select(application.source.repo_url, found, project=application.project) is not None
+    return troubled and any(
+        select_for_source(source, found, project=application.project) is not None for source in application.sources
+    )

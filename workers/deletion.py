@@ -104,7 +104,12 @@ async def _prune(run: Run, application: Application, policy: str) -> list[Resour
     cluster = run.destination
     in_flight = run.worker.settings.objects_in_flight_max
     observed = await observe(
-        cluster, (), application.inventory, namespace=application.namespace, objects_in_flight_max=in_flight
+        cluster,
+        (),
+        application.inventory,
+        namespace=application.namespace,
+        objects_in_flight_max=in_flight,
+        excludes=run.worker.engine.ignoring.excludes(application.server),
     )
     if observed.unreadable:
         key, reason = min(observed.unreadable.items())

@@ -11,6 +11,7 @@ from .consumer import Handler
 from .context import Run, Worker
 from .pipeline import reconcile
 from .repository import examine
+from .view import view
 
 
 def handler(worker: Worker) -> Handler:
@@ -20,7 +21,8 @@ def handler(worker: Worker) -> Handler:
         if claim.job.kind == "repository":
             moved = await examine(worker, claim)
             return worker.rests.after_look(claim.job.subject, monotonic(), moved=moved)
-        await reconcile(Run(worker, claim, lease))
+        run = Run(worker, claim, lease)
+        await (view(run) if claim.job.kind == "view" else reconcile(run))
         return 0.0
 
     return handle

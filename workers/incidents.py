@@ -14,7 +14,9 @@ import structlog
 
 from trueup.clients.api_errors import ConflictError, NotServedError, UnknownKindError
 from trueup.clients.incidents import IncidentStore
-from trueup.domain.application import Application
+from trueup.domain.application import HOME_SERVER, Application
+from trueup.domain.attributing import Place, Seen
+from trueup.domain.attribution import UNKNOWN
 from trueup.domain.errors import TransientError, TrueupError
 from trueup.domain.incident import (
     FIELDS_MAX,
@@ -24,15 +26,15 @@ from trueup.domain.incident import (
     Ending,
     Found,
     Incident,
-    closed,
-    opened,
 )
+from trueup.domain.incident_story import closed, opened
 from trueup.domain.lenient import as_mapping
 from trueup.domain.resource import ResourceKey
 from trueup.domain.shown import shown_field
 from trueup.domain.status import was_true
 from trueup.engine.comparison import Comparison
 
+from .attribution import WHOLE
 from .clock import utc_now
 from .context import Run
 
@@ -65,7 +67,10 @@ def cause_of(before: Application, comparison: Comparison) -> Cause:
 
 async def found_by(run: Run, before: Application, comparison: Comparison, *, trouble: str = "") -> Found:
     """What the comparison says, as it may be kept and shown. `before` is the Application as the run met it."""
-    objects, left_out = await _objects(run, comparison)
+    server = comparison.server or HOME_SERVER
+    if run.reached is not None:
+        await run.worker.attributions.know_self(server, run.reached)
+    objects, left_out = await _objects(run, before, comparison, server)
     return Found(
         application=before.id,
         application_uid=before.uid,
@@ -80,24 +85,34 @@ async def found_by(run: Run, before: Application, comparison: Comparison, *, tro
     )
 
 
-async def _objects(run: Run, comparison: Comparison) -> tuple[tuple[DriftedObject, ...], int]:
+async def _objects(
+    run: Run, before: Application, comparison: Comparison, server: str
+) -> tuple[tuple[DriftedObject, ...], int]:
     """The first of what differs, and how many more there are. Gives way between objects: values may be large."""
     changed = {key for key, diff in comparison.diffs.items() if diff.status != "Synced"}
-    leftovers = set(comparison.leftovers)
+    leftovers = set(comparison.unwanted)
     keys = sorted(leftovers | changed | comparison.foreign.keys())
     shown = []
     for key in keys[:OBJECTS_MAX]:
-        shown.append(_object(run, comparison, key, unwanted=key in leftovers))
+        item = _object(run, comparison, key, server, unwanted=key in leftovers)
+        shown.append(item)
+        if item.fields or item.status == "Missing":
+            changes, live = comparison.diffs[key].changes, comparison.live.get(key)
+            places = [Place.of(change) for change in changes] or [Place(WHOLE)]
+            run.worker.attributions.expect(before.id, before.uid, server, key, places, Seen.of(live))
         await asyncio.sleep(0)
     return tuple(shown), max(0, len(keys) - OBJECTS_MAX)
 
 
-def _object(run: Run, comparison: Comparison, key: ResourceKey, *, unwanted: bool) -> DriftedObject:
+def _object(run: Run, comparison: Comparison, key: ResourceKey, server: str, *, unwanted: bool) -> DriftedObject:
     diff = comparison.diffs.get(key)
     if diff is None or diff.status == "Synced":
         return DriftedObject(key, "Unwanted" if unwanted else "OutOfSync")
-    fields = tuple(shown_field(change, key, run.redactor) for change in diff.changes[:FIELDS_MAX])
-    return DriftedObject(key, diff.status, fields, max(0, len(diff.changes) - FIELDS_MAX))
+    changes = diff.counted[:FIELDS_MAX]
+    by = run.worker.attributions.attributed(changes, comparison.live.get(key), key, server)
+    fields = tuple(shown_field(change, key, run.redactor, by[change.path]) for change in changes)
+    left_out = max(0, len(diff.counted) - FIELDS_MAX)
+    return DriftedObject(key, diff.status, fields, left_out, deleted_by=by.get(WHOLE, UNKNOWN))
 
 
 async def note(
@@ -119,7 +134,7 @@ async def note(
         return
     if comparison.sync_status == "OutOfSync":
         found = await found_by(run, before, comparison, trouble=trouble)
-        error = await _kept(run, _opens(records, found))
+        error = await _kept(run, _opens(run, records, found))
     else:
         error = await _kept(run, _closes(run, records, before, ending, unrecorded))
     if error is not None:
@@ -133,7 +148,7 @@ async def opening(run: Run, found: Found | None) -> AsyncIterator[Recording]:
     if records is None or found is None:
         yield recording
         return
-    writing = asyncio.create_task(_kept(run, _opens(records, found)))
+    writing = asyncio.create_task(_kept(run, _opens(run, records, found)))
     try:
         yield recording
         recording.failed = await writing is not None
@@ -143,14 +158,15 @@ async def opening(run: Run, found: Found | None) -> AsyncIterator[Recording]:
         await asyncio.gather(writing, return_exceptions=True)
 
 
-def _opens(records: IncidentStore, found: Found) -> Callable[[], Awaitable[None]]:
+def _opens(run: Run, records: IncidentStore, found: Found) -> Callable[[], Awaitable[None]]:
     now = utc_now()
 
     async def write() -> None:
         last = records.latest(found.application, found.application_uid)
-        incident = opened(last, found, now)
+        incident = opened(last, run.worker.attributions.renewed(found), now)
         if incident is not last:
             await records.save(incident)
+            run.worker.attributions.recorded(found.application)
 
     return write
 

@@ -13,6 +13,7 @@ from trueup.domain.autosync import SyncDecision, requested_by_policy
 from trueup.domain.errors import ClusterAwayError, InvalidSpecError, TransientError, TrueupError
 from trueup.domain.job import Token
 from trueup.domain.lenient import as_mapping, as_whole
+from trueup.domain.origin import revision_in
 from trueup.domain.plan import Plan
 from trueup.domain.redact import Redactor
 from trueup.domain.retry import next_retry, policy_of
@@ -50,7 +51,7 @@ def compared(
         ),
         "resources": shape.resources(comparison.entries()),
         "summary": shape.summary(comparison.images),
-        "sourceType": "Directory",
+        **shape.source_types(application, comparison.source_types),
         "controllerNamespace": application.id.namespace,
     }
     return new if _same(old, new) else {**new, "reconciledAt": shape.timestamp(now)}
@@ -120,7 +121,7 @@ def taken_away(application: Application, *, now: datetime) -> dict[str, Any] | N
 def ended_by(application: Application, revision: str) -> Literal["SelfHealed", "Synced"] | None:
     """By what live came to be what Git says at the revision; None where no sync to it succeeded."""
     state = as_mapping(application.status.get("operationState"))
-    if state.get("phase") != "Succeeded" or as_mapping(state.get("syncResult")).get("revision") != revision:
+    if state.get("phase") != "Succeeded" or revision_in(as_mapping(state.get("syncResult"))) != revision:
         return None
     asked = as_mapping(as_mapping(state.get("operation")).get("sync"))
     return "SelfHealed" if as_whole(asked.get("autoHealAttemptsCount")) else "Synced"
@@ -224,7 +225,7 @@ class Running:
             started_at=self.started_at,
             finished_at=now,
             revision=comparison.revision,
-            source=(application.raw.get("spec") or {}).get("source"),
+            spec=as_mapping(application.raw.get("spec")),
             results=results,
             retry_count=self.retry_count + again,
         )
@@ -233,7 +234,7 @@ class Running:
             status["history"] = shape.history(
                 application.status,
                 revision=comparison.revision,
-                source=(application.raw.get("spec") or {}).get("source") or {},
+                spec=as_mapping(application.raw.get("spec")),
                 initiated_by=self.operation.raw.get("initiatedBy") or {},
                 started_at=self.started_at,
                 now=now,
@@ -249,7 +250,7 @@ def begin(application: Application, comparison: Comparison, decision: SyncDecisi
         asked = requested_by_policy(application, decision.prune, comparison.revision, decision.self_heal_attempts)
         operation = Operation(prune=decision.prune, raw=asked)
     state = as_mapping(application.status.get("operationState"))
-    tried = as_mapping(state.get("syncResult")).get("revision", comparison.revision)
+    tried = revision_in(as_mapping(state.get("syncResult"))) or comparison.revision
     is_retry = state.get("phase") == "Running" and tried == comparison.revision
     retry_count = as_whole(state.get("retryCount")) if is_retry else 0
     # What is healed again and again at one revision is no deployment.

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import structlog
 
-from trueup.domain import incident
+from trueup.domain import incident, incident_story
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.autosync import Situation, SyncDecision, decide
 from trueup.domain.errors import (
@@ -75,7 +75,7 @@ async def _reconcile(run: Run) -> None:
         application = await record.write(run, application, ended, ends_operation=True)
     async with AsyncExitStack() as stack:
         try:
-            run = await _reach(run, application, stack)
+            run = await reach(run, application, stack)
             comparison = await compare(run, application)
         except ClusterBusyError:
             raise
@@ -95,7 +95,7 @@ async def _reconcile(run: Run) -> None:
         worker.seen.leave(identity, comparison, seen_before, written)
 
 
-async def _reach(run: Run, application: Application, stack: AsyncExitStack) -> Run:
+async def reach(run: Run, application: Application, stack: AsyncExitStack) -> Run:
     """The run with the cluster that the application is delivered to, held for as long as the stack lasts."""
     engine = run.worker.engine
     for value in engine.secret_values_of(application):
@@ -126,8 +126,8 @@ async def _decided(
     heals = application.automated is not None and application.automated.self_heal
     if heals and comparison.sync_status == "OutOfSync" and comparison.revision == application.revision:
         found = await incidents.found_by(run, application, comparison)
-        story = incident.opened(incidents.last_of(run, application), found, now)
-        war = incident.war(story, now, flips_per_minute_max=run.worker.settings.drift_flips_per_minute_max)
+        story = incident_story.opened(incidents.last_of(run, application), found, now)
+        war = incident_story.war(story, now, flips_per_minute_max=run.worker.settings.drift_flips_per_minute_max)
     situation = Situation(
         status=comparison.sync_status,
         revision=comparison.revision,
@@ -157,7 +157,7 @@ async def _synced(
     run.worker.engine.verdicts.remember(done.comparison)
     ending: incident.Ending = "SelfHealed" if heals else "Synced"
     trouble = done.message if done.phase == "Failed" else ""
-    elsewhere = application.operation is not None and application.operation.revision is not None
+    elsewhere = application.operation is not None and bool(application.operation.revisions)
     await look_again(run, done.application, done.comparison, done.retry_after_seconds, elsewhere=elsewhere)
     lost = found if recording.failed else None
     await incidents.note(run, application, done.comparison, ending=ending, trouble=trouble, unrecorded=lost)

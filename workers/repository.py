@@ -16,7 +16,7 @@ from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.application import Application, ApplicationId
 from trueup.domain.errors import InvalidSpecError, StalledError, SupersededError, TransientError
 from trueup.domain.expected import Expected
-from trueup.domain.followers import Followers
+from trueup.domain.followers import Followed, Followers
 from trueup.domain.job import BY_CONTENT, Claim, Job, Priority, application_job, repository_job
 from trueup.domain.lenient import as_mapping
 from trueup.domain.repository import check_url
@@ -26,11 +26,14 @@ from trueup.engine.readers import Look
 from trueup.telemetry import SWEEP_CATCHES
 
 from . import record
+from .charts import moved
 from .context import Worker
 
 log = structlog.get_logger()
 
 TIP = "tip"
+#: The address as an Application spells it, and its project: what credentials are chosen by.
+Spelling = tuple[str, str]
 #: Spellings of one repository's address that a job tries before it gives up.
 SPELLINGS_TRIED_MAX = 3
 #: The longest pause before the second try after which nobody is told yet.
@@ -104,7 +107,7 @@ async def _examine(worker: Worker, claim: Claim) -> _Examined:
     caught = False
     looks: list[Look] = []
     if spellings:
-        mirror = await worker.engine.mirrors.mirror(spellings[0].source.repo_url)
+        mirror = await worker.engine.mirrors.mirror(spellings[0][0])
         revisions = sorted(followers.by_revision)
         keys = [_tip_key(url, revision) for revision in revisions]
         tips, examined = await both(_fetch(worker, mirror, spellings, revisions), worker.queue.examined_tips(keys))
@@ -118,7 +121,7 @@ async def _examine(worker: Worker, claim: Claim) -> _Examined:
             if claim.job.priority is Priority.SWEEP and old not in (None, tip):
                 SWEEP_CATCHES.inc()
                 caught = True
-            look = await worker.readers.look(mirror, url, revision, old, tip, by_content=by_content)
+            look = await worker.readers.look(mirror, Followed(url, revision), old, tip, by_content=by_content)
             looks.append(look)
             # Asked again after every await: the views are live, and what they were may be nobody's by now.
             followers = worker.applications.followers(url)
@@ -130,12 +133,17 @@ async def _examine(worker: Worker, claim: Claim) -> _Examined:
         again = await _look_again(claim, mirror)
         if by_content:
             await mirror.forget_others(revisions)
+    charts = await moved(worker, url, dict(worker.applications.followers(url).of_charts))
+    followers = worker.applications.followers(url)
+    doubtful = followers.of_charts.keys() & _in_doubt(followers, followers.of_charts, by_content=by_content)
+    found |= dict.fromkeys(charts.affected | doubtful, "")
     log.info("examined", followers=len(followers), affected=len(found))
     jobs = [application_job(app, claim.job.priority, tip=tip, repository=url) for app, tip in sorted(found.items())]
     await worker.queue.enqueue_and_move_tip(claim, jobs + again, moves)
     for look in looks:
         look.settle()
-    return _Examined(caught, has_news=bool(moves) or _names_applications(claim))
+    await charts.settle(worker)
+    return _Examined(caught, has_news=bool(moves or charts.affected) or _names_applications(claim))
 
 
 async def _look_again(claim: Claim, mirror: Mirror) -> list[Job]:
@@ -151,10 +159,10 @@ async def _look_again(claim: Claim, mirror: Mirror) -> list[Job]:
 
 
 async def _fetch(
-    worker: Worker, mirror: Mirror, one_of_each: Sequence[Application], revisions: Iterable[str]
+    worker: Worker, mirror: Mirror, one_of_each: Sequence[Spelling], revisions: Iterable[str]
 ) -> dict[str, str | Missing]:
     """Several spellings of one repository share the mirror: those with credentials first, until one opens it."""
-    spellings = {(app.source.repo_url, app.project): worker.engine.credentials_of(app) for app in one_of_each}
+    spellings = {spelling: worker.engine.credentials_of(*spelling) for spelling in one_of_each}
     first: TransientError | StalledError | None = None
     for spelling in sorted(spellings, key=lambda spelling: (spellings[spelling] is None, spelling))[
         :SPELLINGS_TRIED_MAX
@@ -166,17 +174,17 @@ async def _fetch(
     raise first or StalledError("nobody follows the repository any more")
 
 
-def _spellings(worker: Worker, followers: Followers) -> tuple[list[Application], dict[ApplicationId, Application]]:
-    """One follower for each address and project that may be opened, and all whose address may not."""
-    one_of_each: list[Application] = []
+def _spellings(worker: Worker, followers: Followers) -> tuple[list[Spelling], dict[ApplicationId, Application]]:
+    """Each address and project that may be opened, and all followers whose address may not."""
+    one_of_each: list[Spelling] = []
     shut: dict[ApplicationId, Application] = {}
-    for (address, _), group in followers.by_address.items():
+    for (address, project), group in followers.by_address.items():
         try:
             check_url(address, worker.settings.schemes)
         except InvalidSpecError:
             shut |= group
         else:
-            one_of_each.append(next(iter(group.values())))
+            one_of_each.append((address, project))
     return one_of_each, shut
 
 

@@ -13,7 +13,7 @@ from itertools import groupby
 import structlog
 
 from trueup.clients.api_errors import AlreadyExistsError
-from trueup.domain.application import Application, ApplicationId
+from trueup.domain.application import Application, ApplicationId, SyncOptions
 from trueup.domain.autosync import SyncDecision
 from trueup.domain.errors import StalledError, TransientError
 from trueup.domain.order import apply_order
@@ -22,6 +22,7 @@ from trueup.domain.resource import Body, ResourceKey, tracked_by
 from trueup.domain.status import ResourceResult, images_of
 from trueup.engine.comparison import Comparison
 from trueup.engine.concurrency import each
+from trueup.engine.ignoring import Delivery
 from trueup.engine.refusals import concerns_one_object, refusal
 
 from . import apply, outcome, record
@@ -57,9 +58,12 @@ async def sync(run: Run, application: Application, comparison: Comparison, decis
     progress = Progress()
     if not to_do.refusal:
         await _carry_out(run, application, comparison, to_do, progress, dry_run=running.dry_run)
+    if not running.dry_run:
+        held = await worker.engine.ignoring.again(comparison.held, comparison.manifests, progress.live)
+        comparison = comparison.with_live(progress.live, held)
     ended = running.end(
         application,
-        comparison if running.dry_run else comparison.with_live(progress.live),
+        comparison,
         results=tuple(progress.results[key] for key in sorted(progress.results, key=apply_order)),
         to_do=to_do,
     )
@@ -70,8 +74,7 @@ async def sync(run: Run, application: Application, comparison: Comparison, decis
 
 def make_plan(worker: Worker, application: Application, comparison: Comparison, decision: SyncDecision) -> Plan:
     """What the sync will write. Pure but for the names of the other Applications."""
-    operation = application.operation
-    options = operation.options if operation and operation.options else application.options
+    operation, options = application.operation, _options(application)
     policy = Policy(
         prune=decision.prune,
         allow_empty=bool(application.automated and application.automated.allow_empty),
@@ -79,17 +82,22 @@ def make_plan(worker: Worker, application: Application, comparison: Comparison, 
         fail_on_shared_resource=options.fail_on_shared_resource,
         selected=frozenset(operation.resources) if operation else comparison.looked_at or (),
     )
-    looked_at = comparison.looked_at
     return plan(
         application=application.id.name,
         desired=tuple(comparison.manifests.values()),
         diffs=comparison.diffs,
         live=comparison.live,
-        inventory=[key for key in application.inventory if looked_at is None or key in looked_at],
+        inventory=comparison.in_question(application.inventory),
         policy=policy,
         other_applications=OtherApplications(worker, application),
         destination=application.namespace,
     )
+
+
+def _options(application: Application) -> SyncOptions:
+    """Those of the operation, where it states any."""
+    operation = application.operation
+    return operation.options if operation and operation.options else application.options
 
 
 class OtherApplications:
@@ -155,7 +163,14 @@ async def _act(
         elif manifest is not None:
             cluster = run.destination
             resource = await apply.served(cluster, action.key, version, defined_here=_defines(comparison, action.key))
-            body, how = await apply.apply(cluster, resource, manifest, action, live, lease=run.lease, dry_run=dry_run)
+            delivery = Delivery(
+                run.worker.engine.ignoring,
+                comparison.held.rules_of(action.key),
+                _options(application).respect_ignore_differences,
+            )
+            body, how = await apply.apply(
+                cluster, resource, manifest, action, live, delivery=delivery, lease=run.lease, dry_run=dry_run
+            )
             progress.live[action.key] = body
             result = replace(result, message=f"{how} (dry run)" if dry_run else how)
     except (TransientError, StalledError) as error:

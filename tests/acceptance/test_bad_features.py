@@ -39,10 +39,10 @@ def _with(name: str, value: str) -> Files:
 
 
 IN_GIT = {
-    "chart": InGit({"Chart.yaml": "name: x\nversion: 1.0.0\n"}, ("Helm chart", "Chart.yaml", "spec.source.directory")),
-    "kustomize": InGit({"kustomization.yaml": "resources: [a.yaml]\n"}, ("Kustomization", "kustomization.yaml")),
-    "jsonnet": InGit({"x.jsonnet": "{}"}, ("Jsonnet", "x.jsonnet")),
-    "overrides": InGit({".argocd-source.yaml": "helm: {}\n"}, (".argocd-source.yaml", "remove the file")),
+    "overrides": InGit(
+        {".argocd-source.yaml": "plugin: {name: x}\n"},
+        (".argocd-source.yaml", "spec.source.plugin", "render in your pipeline"),
+    ),
     "hook": InGit(_with("argocd.argoproj.io/hook", "PreSync"), ("extra.yaml", "hooks are not supported", "remove")),
     "helm-hook": InGit(_with("helm.sh/hook", "pre-install"), ("extra.yaml", "Helm hooks are not supported")),
     "wave": InGit(_with("argocd.argoproj.io/sync-wave", "-1"), ("extra.yaml", "sync waves are not supported")),
@@ -51,22 +51,26 @@ IN_GIT = {
 REMOTE = {"spec": {"destination": {"server": "https://10.1.2.3:6443"}}}
 NAMED = {"spec": {"destination": {"server": None, "name": "production"}}}
 HOME = {"spec": {"destination": {"server": "https://kubernetes.default.svc", "name": None}}}
+HYDRATOR = {
+    "drySource": {"repoURL": "https://example.org/x.git", "path": "x", "targetRevision": "main"},
+    "syncSource": {"path": "x", "targetBranch": "rendered"},
+}
 IN_SPEC = {
-    "sources": InSpec(
-        {"spec": {"sources": [{"repoURL": "https://example.org/x.git", "path": "."}]}},
-        ("spec.sources", "name one source"),
-        {"spec": {"sources": None}},
-    ),
     "plugin": InSpec(
         {"spec": {"source": {"plugin": {"name": "x"}}}}, ("spec.source.plugin", "render in your pipeline")
     ),
-    "helm": InSpec({"spec": {"source": {"helm": {"releaseName": "x"}}}}, ("spec.source.helm", "render the chart")),
-    "kustomize-spec": InSpec({"spec": {"source": {"kustomize": {"namePrefix": "x"}}}}, ("spec.source.kustomize",)),
-    "chart-spec": InSpec({"spec": {"source": {"chart": "x"}}}, ("spec.source.chart",)),
-    "ignored": InSpec(
-        {"spec": {"ignoreDifferences": [{"kind": "ConfigMap", "jsonPointers": ["/data"]}]}},
-        ("spec.ignoreDifferences", "remove it"),
-        {"spec": {"ignoreDifferences": None}},
+    "hydrator": InSpec(
+        {"spec": {"sourceHydrator": HYDRATOR}},
+        ("spec.sourceHydrator", "writes to no repository", "rendered YAML"),
+        {"spec": {"sourceHydrator": None}},
+    ),
+    "two-kinds": InSpec(
+        {"spec": {"source": {"kustomize": {}, "helm": {}}}},
+        ("spec.source", "helm", "kustomize"),
+        {"spec": {"source": {"kustomize": None, "helm": None}}},
+    ),
+    "tags": InSpec(
+        {"spec": {"source": {"tagPrefix": "a b"}}}, ("spec.source.tagPrefix", "not what a tag's name can begin with")
     ),
     "cluster": InSpec(REMOTE, ("no cluster Secret has that server", "https://kubernetes.default.svc"), HOME),
     "cluster-name": InSpec(NAMED, ("no cluster Secret has that name", "production"), HOME),
@@ -149,11 +153,11 @@ async def test_a_project_that_restricts_anything_is_refused_until_it_allows_all(
 
 async def test_a_request_to_sync_what_is_refused_ends_with_the_reason(running: Installation) -> None:
     repository, name = await running.repository(), fresh("asked")
-    await repository.push({"app/Chart.yaml": "name: x\nversion: 1.0.0\n"})
+    await repository.push({f"app/{name}": content for name, content in IN_GIT["hook"].files.items()})
     await running.apply(name, repository.url)
     done = await running.trueup("app", "sync", name, "--timeout", "30")
     assert done.returncode != 0
-    assert "Helm chart" in (done.stdout + done.stderr).decode()
+    assert "hooks are not supported" in (done.stdout + done.stderr).decode()
     raw = await running.application(name)
     assert raw is not None
     assert "operation" not in raw

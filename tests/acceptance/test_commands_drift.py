@@ -1,12 +1,13 @@
-"""`trueup drift list` and `show` say what is on record of drift: what differed, who wrote it, how it ended."""
+"""`trueup drift …` says what is on record of drift: what differed, who wrote it, how it went on and how it ended."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 import yaml
 
@@ -15,7 +16,9 @@ from tests.support.drift import SERVICE, edit, incident
 from tests.support.fixtures import in_own_task
 from tests.support.product import Installation, config_map, is_synced
 from tests.support.sandbox import read_facts
+from tests.support.service import create_application
 from trueup.cli.incidents import OVERVIEW
+from trueup.cli.moments import lasted
 from trueup.clients.cluster import Cluster
 from trueup.clients.credentials import KubeconfigSource
 from trueup.domain.incident import Incident
@@ -90,13 +93,13 @@ async def test_list_has_a_line_for_each_incident_newest_first(running: Installat
         "CLOSED": "Open",
         "ENDING": "<none>",
         "TIMES": "1",
-        "BY": "second-hand",
+        "BY": "manager second-hand",
         "OBJECTS": f"Service {running.delivered_to}/web",
     }
     assert (closed["NAME"], closed["ENDING"], closed["BY"]) == (
         qualified(running, drifted.closed),
         "Reverted",
-        "first-hand",
+        "manager first-hand",
     )
     assert drifted.closed.closed_at is not None
     assert datetime.fromisoformat(closed["CLOSED"]) == drifted.closed.closed_at
@@ -119,6 +122,46 @@ async def test_list_is_of_all_or_of_one_application_or_of_what_is_open(running: 
     assert await names("harbour", "-N", running.namespace) == await names("harbour")
 
 
+async def test_list_is_filtered_by_application_by_time_and_by_who_it_was(
+    running: Installation, drifted: Drifted
+) -> None:
+    async def names(*arguments: str) -> list[str]:
+        return said(await running.trueup("drift", "list", "-o", "name", *arguments)).splitlines()
+
+    assert await names("--application", "harbour") == await names("harbour")
+    assert await names("--by", "first-hand") == [qualified(running, drifted.closed)]
+    assert await names("--by", "third-hand", "-a", "pier") == [qualified(running, drifted.secret)]
+    everything = await names()
+    assert await names("--since", "1 day ago") == everything
+    assert drifted.closed.closed_at is not None
+    later = (drifted.closed.closed_at + timedelta(milliseconds=1)).isoformat()
+    assert qualified(running, drifted.closed) not in await names("--since", later)
+    assert await names("--since", later, "--open") == await names("--open")
+    done = await running.trueup("drift", "list", "--by", "first")
+    assert (done.stdout, done.stderr) == (b"", b"trueup: no incident that is asked for is on record\n")
+    assert "--since: 'yesterday' is no moment" in refused(await running.trueup("drift", "list", "--since", "yesterday"))
+    assert "two applications" in refused(await running.trueup("drift", "list", "pier", "-a", "harbour"))
+
+
+async def test_stats_tell_how_long_repairs_took(running: Installation, drifted: Drifted) -> None:
+    assert drifted.closed.closed_at is not None
+    seconds = (drifted.closed.closed_at - drifted.closed.opened_at).total_seconds()
+    counted = json.loads(said(await running.trueup("drift", "stats", "--by", "first-hand", "-o", "json")))
+    means = dict.fromkeys(("meanSeconds", "medianSeconds", "secondsMax"), pytest.approx(seconds, abs=0.01))
+    times = {"count": 1, **means}
+    account = {"since": counted["since"], "incidents": 1, "open": 0, "drifts": 1, "repairs": times}
+    account["byEnding"] = {"Reverted": times}
+    assert counted == {**account, "applications": [{"name": "harbour", **account}]}
+    facts, endings, applications = said(await running.trueup("drift", "stats")).split("\n\n")
+    assert "Mean To Repair: " in facts
+    assert endings.splitlines()[0].split() == ["ENDING", "REPAIRS", "MEAN", "MEDIAN", "LONGEST"]
+    # What `buoy` had was a revision that nobody delivered, and no drift.
+    assert {line.split()[0] for line in applications.splitlines()[1:]} == {"harbour", "pier"}
+    nobody = said(await running.trueup("drift", "stats", "--by", "nobody"))
+    assert "On Record:      nothing\n" in nobody
+    assert "Mean To Repair: unknown\n" in nobody
+
+
 async def test_where_nothing_is_on_record_it_is_said(running: Installation, drifted: Drifted) -> None:
     done = await running.trueup("drift", "list", "buoy", "--open")
     assert (done.returncode, done.stdout) == (0, b"")
@@ -137,7 +180,7 @@ async def test_list_and_show_give_whole_records_to_programs(running: Installatio
 
 async def test_show_tells_all_of_an_incident(running: Installation, drifted: Drifted) -> None:
     words = said(await running.trueup("drift", "show", drifted.closed.name, COLUMNS="40"))
-    facts, differences, flips = words.split("\n\n")
+    facts, differences, history, flips = words.split("\n\n")
     about = {title: fact.strip() for title, _, fact in (line.partition(":") for line in facts.splitlines())}
     moments = {title: datetime.fromisoformat(about.pop(title)) for title in ("Opened", "Updated", "Closed")}
     assert moments["Opened"] < moments["Closed"] == moments["Updated"]
@@ -156,14 +199,21 @@ async def test_show_tells_all_of_an_incident(running: Installation, drifted: Dri
     assert field.time
     assert differences.splitlines() == [
         f"===== ConfigMap {running.delivered_to}/one",
-        f"  data.mood  (last written by first-hand at {field.time})",
-        '    - "stormy"',
-        '    + "calm"',
+        "  data.mood",
+        f"-   stormy  # by manager first-hand, {field.time}",
+        "+   calm",
     ]
+    title, header, first, last = history.splitlines()
+    assert (title, header.split()) == ("How it went:", ["TIME", "WHAT", "BY", "FIELDS", "AFTER"])
+    assert drifted.closed.closed_at is not None
+    seconds = (drifted.closed.closed_at - drifted.closed.opened_at).total_seconds()
+    assert first.split()[1:] == ["Opened", "manager", "first-hand", "1"]
+    assert last.split()[1:] == ["Closed:", "Reverted", *lasted(seconds).split()]
     title, header, flip = flips.splitlines()
     assert title == "How often each place moved away from Git, as far as it is on record:"
     assert header.split() == ["OBJECT", "PATH", "BY", "TIMES", "LAST"]
-    assert flip.split()[:5] == ["ConfigMap", f"{running.delivered_to}/one", "data.mood", "first-hand", "1"]
+    named = ["ConfigMap", f"{running.delivered_to}/one", "data.mood", "manager", "first-hand", "1"]
+    assert flip.split()[:6] == named
 
 
 async def test_an_application_stands_for_its_latest_incident(running: Installation, drifted: Drifted) -> None:
@@ -172,9 +222,9 @@ async def test_an_application_stands_for_its_latest_incident(running: Installati
     assert "Closed:         Open\n" in words
     assert f"===== Service {running.delivered_to}/web\n" in words
     difference = said(await running.trueup("app", "diff", "harbour"), code=1)
-    values = [line for line in difference.splitlines() if line.startswith("    ")]
-    assert values == ["    - 81", "    + 80"]
-    assert [line for line in words.splitlines() if line.startswith("    ")] == values, "as `app diff` shows it"
+    for shown in (words, difference):
+        values = [line for line in shown.splitlines() if line[:1] in ("-", "+")]
+        assert [line.split()[-1] for line in (values[0].partition("  #")[0], values[1])] == ["81", "80"], shown
 
 
 async def test_of_a_secret_it_is_shown_who_changed_what_and_no_value(running: Installation, drifted: Drifted) -> None:
@@ -227,7 +277,7 @@ async def test_what_a_record_says_is_not_obeyed_by_the_terminal(running: Install
             words = said(await running.trueup("drift", *arguments))
             assert r"ConfigMap\x1b[1A x" in words
             assert all(char.isprintable() or char == "\n" for char in words)
-        for part in (r"\x1b]0;p", r"- \u202el", r"+ \x07d", r"last written by \r", r"a\x9bm", "over two lines"):
+        for part in (r"\x1b]0;p", r"-   \u202el", r"+   \x07d", r"# by manager \r", r"a\x9bm", "over two lines"):
             assert part in words
     finally:
         await running.cluster.delete(resource, running.namespace, "hostile", uid=created["metadata"]["uid"])
@@ -278,8 +328,12 @@ async def test_a_cluster_that_keeps_no_incidents_is_told_what_to_install(running
             definition = await cluster.get(resource, "", "incidents.trueup.dev")
             assert definition is not None
             await cluster.delete(resource, "", "incidents.trueup.dev", uid=definition["metadata"]["uid"])
-        for verb in (["list"], ["show", "x"]):
+            await create_application(cluster, "argocd", "buoy", "https://git.example.com/acme/deploy.git")
+        for verb in (["list"], ["show", "x"], ["watch"], ["stats"]):
             assert refused(await running.trueup("drift", *verb, KUBECONFIG=str(file))) == (
                 "the cluster has no kind Incident of trueup.dev, so no drift is on record; "
                 "install it: kubectl apply -f deploy/crds"
             )
+        words = said(await running.trueup("app", "as-of", "argocd/buoy", "now", KUBECONFIG=str(file)))
+        assert "Deployed:       unknown: no deployment is on record\n" in words
+        assert "Incidents:      unknown: the cluster has no kind Incident of trueup.dev" in words

@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.support.processes import children_of, is_alive
@@ -24,8 +25,10 @@ SAID = (
     "tides/config.yaml",
     "mended by the next commit",
     "tides is OutOfSync by a watch event",
-    "(last written by kubectl-edit)",
+    "  # by manager kubectl-edit, ",
     "⚠️ tides drifted from Git",
+    "bob with kubectl-edit",
+    "that it was Bob says the API server's audit log",
     "Waits for a person: `trueup app sync tides`",
     "tides is still OutOfSync",
     "its ports are [80]",
@@ -67,7 +70,8 @@ async def test_the_demo_stays_until_ctrl_c_shows_what_changes_and_leaves_nobody_
     child = await spawn([SCRIPT, "demo"], env=environment(tmp_path), stdout=PIPE, stderr=PIPE)
     try:
         async with asyncio.timeout(DEMO_SECONDS):
-            await _until(child, "Live, until Ctrl-C")
+            await _shows_its_page(await _until(child, "The page is open"))
+            await _until(child, "try this from another terminal")
             lines = [await _line(child) for _ in range(8)]
             await _as_it_says(tmp_path, lines, child)
             everybody = [child.pid, *children_of(child.pid)]
@@ -111,6 +115,12 @@ async def _until(child: Child, words: str) -> str:
     return line
 
 
+async def _shows_its_page(line: str) -> None:
+    async with aiohttp.ClientSession() as session, session.get(line.rsplit(maxsplit=1)[-1]) as answer:
+        assert answer.status == 200
+        assert "Live is what Git says." in await answer.text()
+
+
 async def _as_it_says(tmp_path: Path, lines: list[str], child: Child) -> None:
     """Type what it says, in another terminal."""
     settings = dict(word.split("=", 1) for word in lines[0].removeprefix("export ").split())
@@ -128,7 +138,7 @@ async def _as_it_says(tmp_path: Path, lines: list[str], child: Child) -> None:
     await _until(child, "Slack: ⚠️ tides drifted")
     code, words = await typed(diff)
     assert code == 1, words
-    assert "- 8088" in words
+    assert "port: 8088" in words
     code, words = await typed(sync)
     assert code == 0, words
     await _until(child, "tides: Synced, Healthy")

@@ -57,7 +57,9 @@ class Replica:
 
     def watches_of_delivered(self) -> int:
         """Watches and lists that it asked for beyond what the service itself lives on."""
-        return sum(any(part in seen.target for part in ("/configmaps", "/deployments")) for seen in self.proxy.requests)
+        return sum(
+            any(part in seen.target for part in ("/v1/configmaps", "/v1/deployments")) for seen in self.proxy.requests
+        )
 
     def signal(self, number: int) -> None:
         os.kill(self.place.children["service"].pid, number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
 from typing import Any
 
@@ -82,9 +84,30 @@ async def deliver(running: Installation, name: str, manifest: str) -> str:
         ("trueup", "named", r"s/port: 80$/port: 81/", "spec.ports[name=http].port", "81", "80"),
         ("kubectl", "named", r"s/port: 80$/port: 81/", "spec.ports[name=http].port", "81", "80"),
         ("trueup", "named", r"s/port: 9090$/port: 9091/g", "spec.ports[name=metrics].port", "9091", "9090"),
-        ("trueup", "named", r"s/name: http$/name: web/", "spec.ports[port=80,protocol=TCP].name", '"web"', '"http"'),
-        ("trueup", "unnamed", r"s/port: 80$/port: 81/", "spec.ports[port=81,protocol=TCP].port", "81", "80"),
-        ("kubectl", "unnamed", r"s/port: 80$/port: 81/", "spec.ports[port=81,protocol=TCP].port", "81", "80"),
+        (
+            "trueup",
+            "named",
+            r"s/name: http$/name: web/",
+            "spec.ports[port=80,protocol=TCP].name",
+            "web",
+            "http",
+        ),
+        (
+            "trueup",
+            "unnamed",
+            r"s/port: 80$/port: 81/",
+            "spec.ports[port=81,protocol=TCP].port",
+            "81",
+            "80",
+        ),
+        (
+            "kubectl",
+            "unnamed",
+            r"s/port: 80$/port: 81/",
+            "spec.ports[port=81,protocol=TCP].port",
+            "81",
+            "80",
+        ),
         ("trueup", "both protocols", r"0,/port: 53$/s//port: 54/", "spec.ports[name=dns].port", "54", "53"),
     ],
 )
@@ -103,10 +126,12 @@ async def test_the_edited_port_is_shown_and_brought_back(
     assert await ports(running, name) != of_git
     words = said(await running.trueup("app", "diff", name), code=1)
     assert f"===== Service {running.delivered_to}/{name}" in words
-    lines = [line.strip() for line in words.splitlines()]
-    assert f"{path}  (last written by kubectl-edit)" in lines, words
-    assert f"- {found}" in lines, words
-    assert f"+ {wanted}" in lines, words
+    (view,) = json.loads(said(await running.trueup("app", "diff", name, "-o", "json"), code=1))
+    (line,) = (line for line in view["lines"] if line.get("path") == path)
+    assert [line[side].partition(": ")[2] for side in ("live", "git")] == [found, wanted]
+    assert line["attribution"]["manager"] == "kubectl-edit"
+    for sign, text in (("-", line["live"]), ("+", line["git"])):
+        assert f"{sign} {'  ' * line['indent']}{text}" in words
     await running.patch(name, {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}})
     await running.until(name, lambda raw: sync_status(raw) == "OutOfSync", "out of sync")
 
@@ -118,13 +143,29 @@ async def test_the_edited_port_is_shown_and_brought_back(
     assert sync_status(raw) == "Synced"
 
 
-async def test_a_port_added_by_hand_beside_gits_own_is_left_alone(running: Installation) -> None:
+async def test_a_port_added_by_hand_beside_gits_own_goes(running: Installation) -> None:
     name = f"web-{secrets.token_hex(4)}"
     await deliver(running, name, NAMED)
     of_git = await ports(running, name)
     added = r"s/^  ports:$/  ports:\n  - name: debug\n    port: 6060\n    protocol: TCP\n    targetPort: 6060/"
     await edit(running, name, added)
     assert len(await ports(running, name)) == 3
+    words = said(await running.trueup("app", "diff", name), code=1)
+    (first,) = (line for line in words.splitlines() if line.startswith("-     - name: debug  # "))
+    assert re.search(r"# by manager kubectl-edit, \S+; added by hand$", first), words
+    said(await running.trueup("app", "sync", name))
+    assert await ports(running, name) == of_git
+
+
+async def test_a_port_that_a_controller_added_beside_gits_own_is_left_alone(running: Installation) -> None:
+    name = f"web-{secrets.token_hex(4)}"
+    await deliver(running, name, NAMED)
+    of_git = await ports(running, name)
+    debug = {"name": "debug", "port": 6060, "protocol": "TCP", "targetPort": 6060}
+    resource = await running.cluster.resource("", "Service")
+    await running.cluster.merge_patch(
+        resource, running.delivered_to, name, {"spec": {"ports": [debug, *of_git]}}, field_manager="mesh"
+    )
     assert said(await running.trueup("app", "diff", name)) == "", "it is another's, as in Argo CD"
     said(await running.trueup("app", "sync", name))
     assert [port["name"] for port in await ports(running, name)] == ["debug", *(port["name"] for port in of_git)]

@@ -60,11 +60,11 @@ async def test_drift_that_waits_for_a_person_is_one_message_from_its_opening_to_
     name, one, revision = await delivered(told)
     assert not slack.messages, "a push that was delivered at once is no news"
     await edit(told, "ConfigMap", one, {"data": {"mood": "stormy <!channel>"}}, manager="kubectl-edit")
-    await slack.until(lambda s: says(s, f"{name} drifted", '"stormy <!channel>"', '"calm"', "kubectl-edit"), SECONDS)
+    await slack.until(lambda s: says(s, f"{name} drifted", "- stormy <!channel>", "+ calm", "kubectl-edit"), SECONDS)
     raw = next(iter(slack.messages.values())).blocks
     assert "<!channel>" not in str(raw), "nobody can be called by a value"
     await edit(told, "ConfigMap", one, {"data": {"mood": "foggy"}}, manager="somebody-else")
-    await slack.until(lambda s: says(s, '"foggy"', "somebody-else", f"trueup app sync {name}"), SECONDS)
+    await slack.until(lambda s: says(s, "- foggy", "somebody-else", f"trueup app sync {name}"), SECONDS)
     await told.patch(name, {"operation": {"sync": {}}})
     await told.until(name, is_synced(revision), "synced")
     await slack.until(lambda s: says(s, f"{name} is Synced again", "put right by a sync"), SECONDS)
@@ -74,7 +74,7 @@ async def test_drift_that_is_healed_at_once_is_one_message_that_says_so(told: In
     name, one, revision = await delivered(told, **HEALING)
     await edit(told, "ConfigMap", one, {"data": {"mood": "stormy"}})
     await told.until(name, is_healed(revision), "healed")
-    await slack.until(lambda s: says(s, f"{name} is Synced again", "healed by self-heal", '"stormy"'), SECONDS)
+    await slack.until(lambda s: says(s, f"{name} is Synced again", "healed by self-heal", "- stormy"), SECONDS)
     assert next(iter(slack.messages.values())).edits == 0, "it was over before it was told"
 
 

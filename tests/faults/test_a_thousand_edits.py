@@ -26,10 +26,10 @@ __all__ = ["slack"]
 
 SHIPS = 200
 EDITS_EACH = 5
-SEEN_SECONDS_MAX = 120.0
+SEEN_SECONDS_MAX = 300.0
 #: The fifth heal of a revision waits 54 seconds; the rest is for a busy machine.
-HEALED_SECONDS_MAX = 180.0
-TOLD_SECONDS_MAX = 120.0
+HEALED_SECONDS_MAX = 300.0
+TOLD_SECONDS_MAX = 300.0
 CUT_SECONDS_MEAN = 5.0
 SEED = 4711
 
@@ -53,7 +53,7 @@ async def told(
         yield Troubled(trueup, proxy)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 async def test_every_edit_is_seen_healed_and_told_once(told: Troubled, slack: SlackServer) -> None:
     async with fleet(told.trueup, SHIPS, seed=SEED) as ships:
         edited = {name: ships.chance.sample(sorted(EDITS), EDITS_EACH) for name in ships.names}

@@ -42,7 +42,7 @@ TROUBLES: dict[str, Trouble] = {
 @pytest.mark.parametrize("name", TROUBLES)
 async def test_trouble_with_one_kind_leaves_the_others_alone(troubled: Troubled, name: str) -> None:
     async with fleet(troubled.trueup, SHIPS) as ships:
-        trouble = TROUBLES[name](troubled.proxy, "/configmaps?")
+        trouble = TROUBLES[name](troubled.proxy, "/v1/configmaps?")
         troubled.proxy.cut_all()
         await wait_until(lambda: trouble.used >= 2, TROUBLE_SECONDS_MAX, "the trouble is met")
         for ship in ships.names:

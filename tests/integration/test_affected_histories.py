@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.histories import Node, Shelf, Tree, World, application
-from trueup.domain.application import ApplicationId, Directory
+from trueup.domain.application import ApplicationId
+from trueup.domain.source import Directory
 
 HISTORIES = int(os.environ.get("TRUEUP_HISTORIES", "80"))
 SUBMODULE = "1" * 40
@@ -41,11 +42,16 @@ FILES = st.builds(lambda n, mode: (mode, manifest(n)), st.integers(0, 3), MODES)
 TARGETS = ["a.yaml", "b.yaml", "../shared/a.yaml", "../shared/deep/b.yaml", "../db/a.yaml", "../web/link.yaml"]
 ASTRAY = ["../shared", "../../outside", "shared", "../../shared/a.yaml", "deep/../a.yaml", "."]
 LINKS = st.sampled_from([*TARGETS, *ASTRAY]).map(lambda target: ("120000", target))
+#: A source's path may be one of these, or go through one.
+FOLDERS = st.sampled_from(["web", "db", "nest", "./shared", "via/app", "a.yaml", "../out"]).map(
+    lambda to: ("120000", to)
+)
 NODES = st.one_of(FILES, FILES, FILES, st.just(("100644", "+argocd:skip-file-rendering\n")), LINKS)
 LINK_PATHS = st.sampled_from(["web/link.yaml", "db/link.yaml", "nest/app/l.yaml"])
 EDITS = st.one_of(
     st.tuples(st.just("put"), PATHS, NODES),
     st.tuples(st.just("put"), LINK_PATHS, LINKS),
+    st.tuples(st.just("put"), st.sampled_from(["current", "via"]), FOLDERS),
     st.tuples(st.just("put"), PATHS, st.just(("160000", SUBMODULE))),
     st.tuples(st.just("delete"), PATHS, st.none()),
     st.tuples(st.just("move"), PATHS, PATHS),
@@ -61,6 +67,9 @@ APPS = [
     ("nest", "nest/app", Directory(recurse=True)),
     ("top", "", Directory()),
     ("bare", "bare", Directory()),
+    ("pair", "web+db", Directory()),
+    ("current", "current", Directory()),
+    ("via", "via/app", Directory(recurse=True)),
 ]
 START = {
     "web/a.yaml": ("100644", manifest(0)),
@@ -73,6 +82,8 @@ START = {
     "web/link.yaml": ("120000", "../shared/deep/b.yaml"),
     "a.yaml": ("100644", manifest(2)),
     "bare/README.md": ("100644", "nothing yet"),
+    "current": ("120000", "web"),
+    "via": ("120000", "nest"),
 }
 
 
@@ -159,7 +170,7 @@ class History:
         for name, app in self.world.apps.items():
             if name in self.waiting:
                 continue
-            changed = await self.world.objects(name, app.revision) != await self.world.objects(name, tip)
+            changed = await self.world.objects(name, app.revisions[0]) != await self.world.objects(name, tip)
             assert name in affected or not changed, f"{name} was missed"
             self.seen["changed" if changed else "in vain" if name in affected else "spared"] += 1
 
@@ -168,7 +179,7 @@ class History:
         for name, enqueued_at in self.waiting.items():
             await self.world.compare(name, enqueued_at, heard_by=())
         for name, app in self.world.apps.items():
-            at_rest = await self.world.objects(name, app.revision)
+            at_rest = await self.world.objects(name, app.revisions[0])
             assert at_rest == await self.world.objects(name, tip), f"{name} was left behind"
 
 
@@ -183,7 +194,7 @@ async def follow(shelf: Shelf, steps: Sequence[Step], seen: Counter[str]) -> Non
     merges = {number for number, step in enumerate(steps, 1) if step[4] == "merge"}
     first, *tips = await shelf.commits(trees, merges)
     apps = [application(*given) for given in APPS]
-    history = History(World(shelf.mirror, {app.id: app for app in apps}, workers=2), seen)
+    history = History(World(shelf, {app.id: app for app in apps}, workers=2), seen)
     for app in apps:
         await history.world.compare(app.id, first, heard_by=(0, 1))
     history.world.examined = first
@@ -204,7 +215,7 @@ def test_nobody_whose_objects_changed_is_missed(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         runner.run(shelf.open())
         holds()
-        runner.run(shelf.mirror.close())
+        runner.run(shelf.close())
     # Edits are wilder here than people's, and still most of what did not change was not looked at.
     assert seen["in vain"] < seen["spared"] / 2, seen
 
@@ -213,18 +224,20 @@ def test_nobody_whose_objects_changed_is_missed(tmp_path: Path) -> None:
 ORDINARY: Sequence[tuple[Mapping[str, Node | None], set[str]]] = [
     ({"web/README.md": ("100644", "words")}, set()),
     ({"web/sub/b.yaml": ("100644", manifest(3))}, {"all"}),
-    ({"web/a.yaml": ("100644", manifest(3))}, {"web", "all"}),
-    ({"shared/deep/b.yaml": ("100644", manifest(2))}, {"web", "all", "root"}),
+    ({"web/a.yaml": ("100644", manifest(3))}, {"web", "all", "pair", "current"}),
+    ({"shared/deep/b.yaml": ("100644", manifest(2))}, {"web", "all", "root", "pair", "current"}),
     ({"shared/deep/other.yaml": ("100644", manifest(2))}, {"root"}),
-    ({"db/x.yaml": ("100644", manifest(2))}, set()),
-    ({"db/y.yaml": ("100644", manifest(2))}, {"db"}),
-    ({"db/Kustomization": ("100644", "{}")}, {"db"}),
+    ({"db/x.yaml": ("100644", manifest(2))}, {"pair"}),
+    ({"db/y.yaml": ("100644", manifest(2))}, {"db", "pair"}),
+    ({"web/Kustomization": ("100644", "{}")}, {"web", "pair", "current"}),
     ({"bare/README.md": None}, {"bare"}),
     ({"elsewhere/z.yaml": ("100644", manifest(2))}, set()),
     ({"docs/guide.md": ("100644", "words"), "asked/for/x.txt": ("100644", "1")}, {"top"}),
     ({"values/prod.txt": ("100644", "1")}, {"top"}),
     ({"values/deep/prod.txt": ("100644", "1")}, set()),
-    ({"web/a.yaml": None}, {"web", "all"}),
+    ({"current": ("120000", "db")}, {"current"}),
+    ({"via": ("120000", "web")}, {"via"}),
+    ({"web/a.yaml": None}, {"web", "all", "pair", "current"}),
     ({}, set()),
 ]
 
@@ -244,13 +257,13 @@ async def test_an_ordinary_edit_concerns_exactly_who_reads_it(tmp_path: Path, *,
     first, *commits = await shelf.commits(trees)
     apps = [application(*given, "/asked;/values/*.txt" if given[0] == "top" else "") for given in APPS]
     for (edit, expected), tip in zip(ORDINARY, commits[::2], strict=True):
-        world = World(shelf.mirror, {app.id: app for app in apps})
+        world = World(shelf, {app.id: app for app in apps})
         for app in apps:
             await world.compare(app.id, first, heard_by=(0,))
         world.examined = None if by_content else first
         affected = await world.push(0, tip, by_content=by_content)
         assert {name.name for name in affected} == expected, edit
-    await shelf.mirror.close()
+    await shelf.close()
 
 
 async def test_what_is_not_known_of_an_application_makes_it_affected(tmp_path: Path) -> None:
@@ -259,7 +272,7 @@ async def test_what_is_not_known_of_an_application_makes_it_affected(tmp_path: P
     elsewhere = {**START, "elsewhere/z.yaml": ("100644", "x")}
     first, second, third = await shelf.commits([START, elsewhere, {**elsewhere, "elsewhere/y": ("100644", "y")}])
     apps = [application(*given) for given in APPS[:2]]
-    world = World(shelf.mirror, {app.id: app for app in apps})
+    world = World(shelf, {app.id: app for app in apps})
     lost, kept = (app.id for app in apps)
     await world.compare(lost, first, heard_by=(0,), lost=True)
     await world.compare(kept, first, heard_by=(0,))
@@ -270,7 +283,7 @@ async def test_what_is_not_known_of_an_application_makes_it_affected(tmp_path: P
     assert await world.push(0, third) == {lost}
     await world.compare(lost, third, heard_by=(0,))
     assert await world.push(0, first) == frozenset()
-    await shelf.mirror.close()
+    await shelf.close()
 
 
 @pytest.mark.parametrize("examiner", ["the same", "a fresh one", "one that heard nothing"])
@@ -281,7 +294,7 @@ async def test_what_a_run_on_its_way_will_have_read_counts_already(tmp_path: Pat
     trees = [START, linked, {**linked, "elsewhere/z.yaml": ("100644", manifest(6))}]
     first, second, third = await shelf.commits(trees)
     app = application(*APPS[0])
-    world = World(shelf.mirror, {app.id: app}, workers=2)
+    world = World(shelf, {app.id: app}, workers=2)
     await world.compare(app.id, first, heard_by=(0, 1))
     for worker in (0, 1):
         assert await world.push(worker, first, by_content=True) == frozenset()
@@ -290,4 +303,4 @@ async def test_what_a_run_on_its_way_will_have_read_counts_already(tmp_path: Pat
     if examiner == "a fresh one":
         world.readers[1] = world.fresh()
     assert await world.push(0 if examiner == "the same" else 1, third) == {app.id}
-    await shelf.mirror.close()
+    await shelf.close()

@@ -117,7 +117,7 @@ async def test_a_status_is_a_patch_of_the_object_and_triggers_nothing(cluster: C
     created = await cluster.create(resource, namespace, raw)
     application = parse_application(created)
     key = ResourceKey("apps", "Deployment", "shop", "front")
-    operation = status.with_token(status.automated_operation(SHA, prune=True), Token(7, 8), UID)
+    operation = status.with_token(status.automated_operation({}, SHA, prune=True), Token(7, 8), UID)
     wanted = {
         "sync": status.sync(application, status="Synced", revision=SHA),
         "health": status.health({}, status="Healthy", now=NOW),
@@ -132,7 +132,7 @@ async def test_a_status_is_a_patch_of_the_object_and_triggers_nothing(cluster: C
             started_at=NOW,
             finished_at=NOW,
             revision=SHA,
-            source=created["spec"]["source"],
+            spec=created["spec"],
             results=[status.ResourceResult(key, "v1", "Synced")],
         ),
         "reconciledAt": status.timestamp(NOW),
@@ -180,7 +180,7 @@ async def test_kubectl_can_apply_our_files_and_edit_an_application(
     assert live is not None
     operation = parse_application(live).operation
     assert operation is not None
-    assert (operation.revision, operation.initiated_by, operation.refusals) == ("main", "ada", ())
+    assert (operation.revisions, operation.initiated_by, operation.refusals) == (("main",), "ada", ())
 
 
 async def test_a_project_comes_back_as_it_was_written(cluster: Cluster, namespace: str) -> None:

@@ -65,7 +65,9 @@ async def test_the_service_may_not_touch_what_is_delivered(kubeconfig: Path) -> 
     granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
     assert granted == {
         *(("applications", verb) for verb in ("list", "watch")),
+        *(("incidents", verb) for verb in ("list", "watch")),
         *(("secrets", verb) for verb in ("list", "watch")),
+        *(("configmaps", verb) for verb in ("list", "watch")),
         *(("leases", verb) for verb in ("create", "get", "patch", "watch")),
     }
 

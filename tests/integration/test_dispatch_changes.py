@@ -34,6 +34,7 @@ from trueup.domain.application import ApplicationId
 from trueup.domain.errors import TransientError
 from trueup.domain.job import (
     EVERY_FOLLOWER_BY_CONTENT,
+    EVERY_LIVE_OBJECT,
     EVERYTHING,
     Job,
     Priority,
@@ -120,11 +121,27 @@ async def test_moved_source_asks_for_the_new_repository_alone(service: Service) 
     assert await service.jobs() == []
 
 
+async def test_a_change_of_argocd_cm_looks_again_at_whom_it_concerns(service: Service) -> None:
+    owned = [{"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "x", "name": "web"}]
+    await service.application("other")
+    await service.job(REPO_KEY)
+    await service.patch("shop", {"status": {"resources": owned}})
+    key = f"application:{service.namespace}/shop"
+    await service.job(key)
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"}}
+    rule = {"resource.customizations.ignoreDifferences.apps_Deployment": "jsonPointers: [/spec/replicas]"}
+    resource = await service.cluster.resource("", "ConfigMap")
+    await service.cluster.create(resource, service.namespace, {**body, "data": rule})
+    job = await service.job(key)
+    assert (job.priority, job.scope) == (Priority.SWEEP, EVERY_LIVE_OBJECT)
+    assert await service.jobs() == [], "the other one has nothing that the rule concerns"
+
+
 async def test_deletion_and_refusal_need_no_git(service: Service) -> None:
     key = f"application:{service.namespace}/shop"
-    await service.patch("shop", {"spec": {"ignoreDifferences": [{"kind": "Deployment", "jsonPointers": ["/spec"]}]}})
+    await service.patch("shop", {"spec": {"syncPolicy": {"syncOptions": ["Replace=true"]}}})
     assert (await service.job(key)).priority == Priority.PUSH
-    await service.patch("shop", {"spec": {"ignoreDifferences": None}, "metadata": {"finalizers": [FINALIZER]}})
+    await service.patch("shop", {"spec": {"syncPolicy": None}, "metadata": {"finalizers": [FINALIZER]}})
     await service.job(REPO_KEY)
     resource = await service.cluster.resource("argoproj.io", "Application")
     body = await service.cluster.get(resource, service.namespace, "shop")

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.git import Repository, git
-from trueup.domain.application import Application, ApplicationId, RetryPolicy, Source, SyncOptions
+from trueup.clients.charts import ChartBounds, Charts
+from trueup.domain.application import Application, ApplicationId, RetryPolicy, SyncOptions
 from trueup.domain.errors import InvalidSpecError, StalledError
-from trueup.engine.checkout import Checkout, MirrorPool, at, resolve
+from trueup.domain.source import Source
+from trueup.engine import sources
+from trueup.engine.chart_shelf import ChartShelf
+from trueup.engine.checkout import Checkout, MirrorPool, at
+from trueup.engine.sources import Where
 from trueup.sandbox import GitServer, git_server
 
 
@@ -41,7 +46,7 @@ def application(url: str, path: str = "apps/web", revision: str = "main") -> App
         uid="1",
         resource_version="1",
         project="default",
-        source=Source(url, path, revision),
+        sources=(Source(url, path, revision),),
         server="",
         cluster="in-cluster",
         namespace="web",
@@ -57,6 +62,15 @@ def application(url: str, path: str = "apps/web", revision: str = "main") -> App
         refusals=(),
         raw={},
     )
+
+
+async def resolve(app: Application, pool: MirrorPool, *, tip: str = "") -> Checkout:
+    """The one source that the Application has."""
+    charts = Charts(Path("/nonexistent"), schemes=(), bounds=ChartBounds())
+    where = Where(pool, ChartShelf(charts, Path("/nonexistent")), lambda _: None)
+    (found,) = (await sources.resolve(app, where, tip=tip)).each
+    assert found.checkout is not None
+    return found.checkout
 
 
 async def link(repository: Repository, **links: str) -> str:
@@ -75,19 +89,19 @@ async def read(checkout: Checkout, *names: str) -> tuple[dict[str, bytes], set[s
 
 
 async def test_files_are_those_of_the_commit(pool: MirrorPool, server: GitServer, repository: Repository) -> None:
-    first = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    first = await resolve(application(server.repository_url("r")), pool)
     assert first.revision == await repository.head()
     await repository.commit({"apps/web/a.yaml": "a: 2\n"})
-    second = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    second = await resolve(application(server.repository_url("r")), pool)
     assert (await read(first))[0] == {"a.yaml": b"a: 1\n", "sub/b.yaml": b"b: 1\n"}
     assert (await read(second))[0] == {"a.yaml": b"a: 2\n", "sub/b.yaml": b"b: 1\n"}
     assert first.tree != second.tree
 
 
 async def test_the_same_files_are_the_same_tree(pool: MirrorPool, server: GitServer, repository: Repository) -> None:
-    first = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    first = await resolve(application(server.repository_url("r")), pool)
     await repository.commit({"elsewhere": "x"})
-    second = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    second = await resolve(application(server.repository_url("r")), pool)
     assert first.revision != second.revision
     assert first.tree == second.tree
 
@@ -96,11 +110,11 @@ async def test_nothing_is_asked_where_the_mirror_stands_at_the_tip(
     pool: MirrorPool, server: GitServer, repository: Repository
 ) -> None:
     app = application(server.repository_url("r"))
-    tip = (await resolve(app, pool, credentials=None)).revision
+    tip = (await resolve(app, pool)).revision
     server.counters.clear()
-    assert (await resolve(app, pool, credentials=None, tip=tip)).revision == tip
+    assert (await resolve(app, pool, tip=tip)).revision == tip
     pinned = application(server.repository_url("r"), revision=tip)
-    assert (await resolve(pinned, pool, credentials=None)).revision == tip
+    assert (await resolve(pinned, pool)).revision == tip
     assert not server.counters
 
 
@@ -110,10 +124,10 @@ async def test_a_remote_that_went_back_is_asked_though_the_mirror_is_ahead(
     app = application(server.repository_url("r"))
     old = await repository.head()
     new = await repository.commit({"apps/web/a.yaml": "a: 2\n"})
-    assert (await resolve(app, pool, credentials=None)).revision == new
+    assert (await resolve(app, pool)).revision == new
     await git(repository.work, "reset", "-q", "--hard", old)
     await repository.push("main")
-    assert (await resolve(app, pool, credentials=None, tip=old)).revision == old
+    assert (await resolve(app, pool, tip=old)).revision == old
 
 
 @pytest.mark.parametrize("tip", ["0" * 40, "nonsense", "--x"])
@@ -121,7 +135,7 @@ async def test_a_wrong_tip_costs_a_fetch_and_nothing_else(
     pool: MirrorPool, server: GitServer, repository: Repository, tip: str
 ) -> None:
     app = application(server.repository_url("r"))
-    assert (await resolve(app, pool, credentials=None, tip=tip)).revision == await repository.head()
+    assert (await resolve(app, pool, tip=tip)).revision == await repository.head()
 
 
 async def test_what_does_not_exist_is_a_sentence_and_never_an_empty_source(
@@ -136,12 +150,33 @@ async def test_what_does_not_exist_is_a_sentence_and_never_an_empty_source(
     ]
     for app, words in cases:
         with pytest.raises(StalledError, match=words):
-            await resolve(app, pool, credentials=None)
+            await resolve(app, pool)
     for path in ("../x", "/etc", "apps/../../x", "a\0b"):
         with pytest.raises(InvalidSpecError):
-            await resolve(application(url, path=path), pool, credentials=None)
-    assert (await resolve(application(url, path="./apps//web/"), pool, credentials=None)).path == "apps/web"
-    assert (await resolve(application(url, path=""), pool, credentials=None)).tree
+            await resolve(application(url, path=path), pool)
+    assert (await resolve(application(url, path="./apps//web/"), pool)).path == "apps/web"
+    assert (await resolve(application(url, path=""), pool)).tree
+
+
+async def test_a_path_that_is_a_link_or_goes_through_one_is_where_it_leads(
+    pool: MirrorPool, server: GitServer, repository: Repository
+) -> None:
+    await link(repository, current="sub", up="..", out="../../..", gone="nowhere", file="a.yaml")
+    url = server.repository_url("r")
+    found = await resolve(application(url, path="apps/web/current"), pool)
+    assert (found.path, found.linked) == ("apps/web/sub", {"apps/web/current"})
+    assert (await read(found))[0] == {"b.yaml": b"b: 1\n"}
+    through = await resolve(application(url, path="apps/web/up/web/sub"), pool)
+    assert (through.path, through.tree) == (found.path, found.tree)
+    assert "apps/web/up" in through.linked
+    for path, words in [
+        ("apps/web/out", "leads out of the repository"),
+        ("apps/web/gone", "leads to apps/web/nowhere, which is not at"),
+        ("apps/web/file", "path 'apps/web/file' is not a directory"),
+        ("apps/web/up/none", "the link apps/web/up leads to apps/none, which is not at"),
+    ]:
+        with pytest.raises(StalledError, match=words):
+            await resolve(application(url, path=path), pool)
 
 
 async def test_links_inside_the_repository_are_followed_and_named(
@@ -157,7 +192,7 @@ async def test_links_inside_the_repository_are_followed_and_named(
         sub__up="../a.yaml",
         dots="./sub/.././/a.yaml",
     )
-    checkout = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    checkout = await resolve(application(server.repository_url("r")), pool)
     names = ["out", "same", "chain", "through", "sub/up", "dots", "a.yaml"]
     files, linked = await read(checkout, *names)
     assert files == {
@@ -189,7 +224,7 @@ async def test_a_link_that_leads_astray_is_refused_when_it_is_read(
     pool: MirrorPool, server: GitServer, repository: Repository, target: str, words: str
 ) -> None:
     await link(repository, evil=target)
-    checkout = await resolve(application(server.repository_url("r")), pool, credentials=None)
+    checkout = await resolve(application(server.repository_url("r")), pool)
     with pytest.raises(StalledError, match=f"the link apps/web/evil {words}|{words}"):
         await read(checkout)
     assert (await read(checkout, "a.yaml"))[0] == {"a.yaml": b"a: 1\n"}
@@ -206,7 +241,7 @@ async def test_a_link_to_a_submodule_is_refused_and_the_mirror_is_not_blamed(
         await git(repository.work, "add", "apps/web/evil")
         await git(repository.work, "commit", "-q", "-m", "A link into it")
         await repository.push("main")
-        checkout = await resolve(application(server.repository_url("r")), pool, credentials=None)
+        checkout = await resolve(application(server.repository_url("r")), pool)
         with pytest.raises(StalledError, match="the link apps/web/evil leads into the submodule modules/m"):
             await read(checkout)
         assert checkout.mirror.directory.exists(), "it was not put aside as damaged"
@@ -219,7 +254,7 @@ async def test_one_mirror_for_all_spellings_and_at_most_so_many_readers(
     async with MirrorPool(tmp_path / "data", schemes={"http"}, reading_max=1) as pool:
         first = await pool.mirror(url)
         assert await pool.mirror(url.removesuffix(".git") + "/") is first
-        checkout = await resolve(application(url), pool, credentials=None)
+        checkout = await resolve(application(url), pool)
         await Repository.make(tmp_path, "other")
         other = await pool.mirror(server.repository_url("other"))
         await other.fetch(["main"], credentials=None)

@@ -13,6 +13,7 @@ from tests.support.wait import wait_until
 from trueup.clients.git import GitBounds
 from trueup.clients.git_mirror import Mirror, Missing
 from trueup.domain.errors import InvalidSpecError
+from trueup.domain.version_range import among_tags
 from trueup.sandbox import GitServer
 from trueup.telemetry import GIT_COMMANDS, GIT_FETCHES
 
@@ -366,3 +367,10 @@ async def test_a_range_of_versions_follows_the_highest_tag_that_it_admits(
     assert await mirror.resolve("1.*") is None
     await mirror.forget_others(["3.x"])
     assert await mirror.resolve("3.x") == branch
+    for tag in ("web/v1.0.0", "web/1.4.0", "db/v1.9.0"):
+        tagged[tag] = await repository.commit({"x": tag})
+        await git(repository.work, "tag", tag)
+        await repository.push(f"refs/tags/{tag}")
+    prefixed = among_tags("web/", "1.*")
+    assert await at(prefixed, "1.*") == [tagged["web/1.4.0"], None]
+    assert await mirror.resolve(prefixed) == tagged["web/1.4.0"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -273,6 +274,18 @@ async def test_a_tree_that_doubles_at_each_level_is_stopped(mirror: Mirror, repo
         await mirror.list_tree(tree)
 
 
+async def test_a_tree_that_was_read_is_not_asked_for_again(mirror: Mirror, repository: Repository) -> None:
+    await repository.commit({"a/b": "1", "c": "2"})
+    commit = await fetched(mirror)
+    tree = await mirror.tree_id(commit, "")
+    assert tree is not None
+    listed = await mirror.list_tree(tree)
+    await mirror.release()
+    shutil.rmtree(mirror.directory)
+    assert await mirror.list_tree(tree) == listed
+    assert list(await mirror.entries(tree)) == ["a", "c"]
+
+
 async def test_a_missing_object_is_damage_and_not_an_empty_file(mirror: Mirror, repository: Repository) -> None:
     await repository.commit({"a": "1"})
     await fetched(mirror)
@@ -285,13 +298,13 @@ async def test_a_missing_object_is_damage_and_not_an_empty_file(mirror: Mirror, 
 @example(b"\xff a\0" + b"s" * 20)
 def test_a_damaged_tree_is_recognised_or_parsed_but_nothing_else(data: bytes) -> None:
     with contextlib.suppress(CorruptMirrorError, StalledError):
-        parse_tree(data, sha_chars=40, prefix="")
+        parse_tree(data, sha_chars=40, said="")
 
 
 @pytest.mark.parametrize("name", [b"..", b".", b".git", b"a/b", b"../x", b""])
 def test_a_name_that_leads_elsewhere_is_refused(name: bytes) -> None:
     with pytest.raises(StalledError, match="leads elsewhere"):
-        parse_tree(b"100644 " + name + b"\0" + b"s" * 20, sha_chars=40, prefix="")
+        parse_tree(b"100644 " + name + b"\0" + b"s" * 20, sha_chars=40, said="")
 
 
 @given(st.binary(max_size=200))

@@ -30,6 +30,7 @@ from trueup.domain.resource import TRACKING_ANNOTATION, ResourceKey
 from trueup.engine.comparison import Comparison
 from trueup.settings import Settings
 from workers import incidents
+from workers.attribution import Attributions
 from workers.context import Run, Worker
 
 KEY = ResourceKey("", "ConfigMap", "shop", "old")
@@ -76,9 +77,9 @@ def run_of(scene: Scene, store: IncidentStore, *, attempt: int = 0) -> Run:
     nothing = cast("Any", None)
     settings = Settings(incident_retries_max=1, incident_retry_seconds_min=0.001)
     others = dict.fromkeys(
-        (each.name for each in fields(Worker) if each.name not in ("settings", "incidents")), nothing
+        (each.name for each in fields(Worker) if each.name not in ("settings", "incidents", "attributions")), nothing
     )
-    worker = Worker(settings=settings, incidents=store, **others)
+    worker = Worker(settings=settings, incidents=store, attributions=Attributions(store), **others)
     job = application_job(scene.application.id, Priority.DRIFT)
     return Run(worker, Claim(job, Token(1, 1), attempt, 0.0), nothing)
 

@@ -23,7 +23,11 @@ async def sample(request: pytest.FixtureRequest, hands: Hands, tmp_path: Path) -
     path = tmp_path / request.param
     path.write_text(sample_text(request.param, hands.namespace))
     yield path
-    await hands.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", str(path))
+    try:
+        await hands.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", str(path))
+    except AssertionError as error:
+        # A definition that is deleted first may take its kind along before the object is asked for.
+        assert "no matches for kind" in str(error)  # noqa: PT017
 
 
 @pytest.fixture

@@ -182,6 +182,7 @@ async def test_no_secret_stands_in_an_answer_of_the_api(service: Service) -> Non
         "sync": "Unknown",
         "health": "Unknown",
         "revision": "",
+        "sources": [{"repository": REPO, "path": "shop", "chart": "", "targetRevision": "main", "revision": ""}],
     }
 
 

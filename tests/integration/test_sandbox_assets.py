@@ -15,7 +15,7 @@ from tests.support.processes import children_of, is_alive
 from tests.support.wait import wait_until
 from trueup.clients.process import Child, base_environment, run, spawn
 from trueup.sandbox import SandboxError, assets, ensure_binaries, toolchain
-from trueup.sandbox.assets import COMPONENTS, content_hash
+from trueup.sandbox.assets import COMPONENTS, control_plane_module
 from trueup.sandbox.files import make_directory
 
 BUILD_SECONDS_MAX = 240.0
@@ -38,6 +38,10 @@ except SandboxError as error:
 
 def silent(line: str) -> None:
     """What is said is not asked for here."""
+
+
+def content_hash() -> str:
+    return control_plane_module().content_hash()
 
 
 def inside(folder: Path, pattern: str) -> list[Path]:

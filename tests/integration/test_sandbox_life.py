@@ -16,7 +16,7 @@ import pytest
 from tests.support.processes import children_of, is_alive
 from tests.support.wait import wait_until
 from trueup.clients.process import Child, base_environment, spawn
-from trueup.sandbox import SandboxError, ensure_binaries, running
+from trueup.sandbox import SandboxError, ensure_binaries, ensure_tools, running
 from trueup.sandbox.assets import COMPONENTS
 from trueup.sandbox.files import make_directory, read_if_there
 
@@ -38,8 +38,12 @@ except SandboxError as error:
 async def serving(directory: Path, **variables: str) -> AsyncIterator[Child]:
     """`serve(directory)` in a process of its own, which writes to `directory/output`."""
     make_directory(directory)
-    binaries = await ensure_binaries()
-    given = {"TRUEUP_CONTROLPLANE_DIR": str(binaries), "PYTHONPATH": os.pathsep.join(sys.path)} | variables
+    given = {
+        "TRUEUP_CONTROLPLANE_DIR": str(await ensure_binaries()),
+        "TRUEUP_TOOLS_DIR": str(await ensure_tools()),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        **variables,
+    }
     with (directory / "output").open("wb") as output:
         child = await spawn(
             [sys.executable, "-c", SERVE, directory], env=base_environment() | given, stdout=output, stderr=output

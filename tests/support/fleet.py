@@ -61,7 +61,7 @@ EDITS: Mapping[str, tuple[str, Callable[[str], Raw | None]]] = {
     "mood": ("ConfigMap", lambda value: {"data": {"mood": value}}),
     "wind": ("ConfigMap", lambda value: {"data": {"wind": value}}),
     "selector": ("Service", lambda value: {"spec": {"selector": {"app": value}}}),
-    "port": ("Service", lambda value: {"spec": {"ports": [{"name": "http", "port": 1 + int(value, 16)}]}}),
+    "port": ("Service", lambda value: {"spec": {"ports": [{"name": "http", "port": 1024 + int(value, 16)}]}}),
     "image": ("Deployment", _image),
     "gone": ("ConfigMap", lambda _: None),
 }

@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.support.git import git
+from tests.support.rendering import toolkit
 from trueup.clients.git import Git, GitBounds
 from trueup.clients.git_mirror import Mirror
-from trueup.domain.application import Application, ApplicationId, Directory, RetryPolicy, Source, SyncOptions
+from trueup.domain.application import Application, ApplicationId, RetryPolicy, SyncOptions
 from trueup.domain.errors import StalledError
+from trueup.domain.followers import Followed
 from trueup.domain.read_set import ReadKey, ReadSet, read_key
-from trueup.engine.checkout import at
+from trueup.domain.source import Directory, Source
 from trueup.engine.readers import Readers
-from trueup.engine.render.cache import RenderCache
-from trueup.engine.render.directory import RenderBounds, render
-from trueup.engine.source_tree import CheckoutTree
+from trueup.engine.render.application import Renderer
+from trueup.engine.render.fetch import Fetch
+from trueup.engine.render.helm_fetch import RepositoryCharts
+from trueup.engine.sources import at_commits
 
 URL = "https://example.org/histories"
 REVISION = "main"
+FOLLOWED = Followed("example.org/histories", REVISION)
 #: What fills a place of the tree: mode and content.
 Node = tuple[str, str]
 Tree = Mapping[str, Node]
 
 
 def application(name: str, path: str, directory: Directory | None = None, annotation: str = "") -> Application:
-    """One that follows the history and was never compared."""
+    """One that follows the history and was never compared. Paths with `+` between them make a list of sources."""
     options = directory or Directory()
-    spec = {"source": {"repoURL": URL, "path": path, "directory": [options.recurse, options.include, options.exclude]}}
+    explicit = None if options == Directory() else options
+    chosen = [options.recurse, options.include, options.exclude]
+    raw = [{"repoURL": URL, "path": each, "directory": chosen} for each in path.split("+")]
+    spec: dict[str, Any] = {"sources": raw} if len(raw) > 1 else {"source": raw[0]}
     annotations = {"argocd.argoproj.io/manifest-generate-paths": annotation} if annotation else {}
     return Application(
         id=ApplicationId("argocd", name),
         uid=name,
         resource_version="1",
         project="default",
-        source=Source(URL, path, REVISION, options),
+        sources=tuple(Source(URL, each, REVISION, explicit) for each in path.split("+")),
         server="",
         cluster="in-cluster",
         namespace=name,
@@ -55,7 +63,8 @@ def application(name: str, path: str, directory: Directory | None = None, annota
 
 
 def compared_at(app: Application, revision: str) -> Application:
-    return replace(app, raw={**app.raw, "status": {"sync": {"revision": revision}}})
+    said = {"revisions": [revision] * len(app.sources)} if app.has_many_sources else {"revision": revision}
+    return replace(app, raw={**app.raw, "status": {"sync": said}})
 
 
 def committed(trees: Sequence[Tree], merges: Collection[int] = ()) -> bytes:
@@ -87,11 +96,20 @@ class Shelf:
         home = root / "empty"
         home.mkdir()
         self.mirror = Mirror(Git(home, GitBounds(), frozenset()), root, URL)
+        self._root = root
         self._marks = root / "marks"
+        self._stack = AsyncExitStack()
 
     async def open(self) -> None:
         self.mirror.directory.mkdir(parents=True)
         await git(self.mirror.directory, "init", "-q", "--bare", "-b", "main")
+        # So that nothing that was rendered once is believed.
+        opened = toolkit(self._root / "rendering", render_cache_bytes_max=1)
+        self.toolkit = await self._stack.enter_async_context(opened)
+
+    async def close(self) -> None:
+        await self.mirror.close()
+        await self._stack.aclose()
 
     async def commits(self, trees: Sequence[Tree], merges: Collection[int] = ()) -> list[str]:
         """The SHA of the commit of each tree."""
@@ -106,7 +124,7 @@ class Shelf:
 class World:
     """Applications, what they were last compared at, and workers that each hear of it in their own time."""
 
-    mirror: Mirror
+    shelf: Shelf
     apps: dict[ApplicationId, Application]
     workers: int = 1
     kept: dict[ReadKey, ReadSet] = field(default_factory=dict)
@@ -132,19 +150,13 @@ class World:
         if (name, commit) not in self.results:
             app = self.apps[name]
             try:
-                tree = CheckoutTree(await at(self.mirror, commit, app.source.path))
-                found = await render(
-                    tree,
-                    app.source,
-                    application=name.name,
-                    explicit=False,
-                    cache=RenderCache(render_cache_bytes_max=1),
-                    bounds=RenderBounds(),
-                )
+                at = await at_commits(app, [(self.shelf.mirror, commit)] * len(app.sources))
+                fetch = Fetch(RepositoryCharts(self.shelf.toolkit.charts, (), "default"))
+                found = await Renderer(self.shelf.toolkit).render(app, at, cluster=None, fetch=fetch)
             except StalledError:
                 self.results[name, commit] = None
             else:
-                self.results[name, commit] = [(o.body, o.origin) for o in found.objects], found.reads
+                self.results[name, commit] = [(o.body, o.origin) for o in found.objects], found.reads[FOLLOWED]
         return self.results[name, commit]
 
     async def objects(self, name: ApplicationId, commit: str) -> Any:
@@ -156,7 +168,7 @@ class World:
         result = await self.result(name, commit)
         self.apps[name] = compared_at(self.apps[name], commit)
         if result is not None and not lost:
-            self.kept[read_key(self.apps[name], commit)] = result[1]
+            self.kept[read_key(self.apps[name], FOLLOWED, commit)] = result[1]
         for worker in heard_by:
             self.hear(worker, name)
 
@@ -165,12 +177,11 @@ class World:
 
     async def uncertain(self) -> set[ApplicationId]:
         """Whose last comparison failed: they look again whatever changes."""
-        return {name for name, app in self.apps.items() if await self.objects(name, app.revision) is None}
+        return {name for name, app in self.apps.items() if await self.objects(name, app.revisions[0]) is None}
 
     async def push(self, worker: int, tip: str, *, by_content: bool = False) -> frozenset[ApplicationId]:
         """The repository job of this worker: who is affected."""
-        key = "example.org/histories"
-        look = await self.readers[worker].look(self.mirror, key, REVISION, self.examined, tip, by_content=by_content)
+        look = await self.readers[worker].look(self.shelf.mirror, FOLLOWED, self.examined, tip, by_content=by_content)
         look.settle()
         self.examined = tip
         return look.affected | await self.uncertain()

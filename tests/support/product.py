@@ -29,7 +29,7 @@ from trueup.clients.cluster import Cluster
 from trueup.clients.process import Child, Completed, base_environment, run, spawn
 from trueup.clients.queue import Queue
 from trueup.domain.application import HOME_SERVER
-from trueup.sandbox import create_repository
+from trueup.sandbox import create_repository, search_path
 from trueup.sandbox.valkey import Valkey
 
 SCRIPT = Path(sys.executable).parent / "trueup"
@@ -64,6 +64,7 @@ class Installation:
         """What a process of this installation finds in its environment, and nothing else."""
         return {
             **base_environment(),
+            "PATH": search_path(self.sandbox.tools),
             "HOME": str(self.directory),
             "KUBECONFIG": str(self.kubeconfig or self.sandbox.kubeconfig),
             "TRUEUP_NAMESPACE": self.namespace,

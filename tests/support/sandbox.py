@@ -24,6 +24,8 @@ class SandboxFacts:
     users: Mapping[str, str]
     #: Audit events go to the URL in this file.
     audit_target: Path
+    #: The folder with helm, kustomize, jsonnet and a registry.
+    tools: Path
     pids: Mapping[str, int]
 
     def kubeconfig_for(self, user: str) -> Path:
@@ -55,5 +57,6 @@ def read_facts(directory: Path) -> SandboxFacts:
         git_root=Path(facts["git_root"]),
         users=facts["users"],
         audit_target=Path(facts["audit_target"]),
+        tools=Path(facts["tools"]),
         pids=facts["pids"],
     )

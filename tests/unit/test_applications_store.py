@@ -76,7 +76,7 @@ def test_the_newest_version_counts_even_when_the_old_one_is_not_told() -> None:
 
 def test_what_is_refused_follows_nothing_but_can_be_looked_up() -> None:
     store = ApplicationStore()
-    store.observe(None, application("chart", source={"repoURL": URL, "path": ".", "helm": {}}))
+    store.observe(None, application("chart", source={"repoURL": URL, "path": ".", "plugin": {}}))
     assert names(store, URL) == []
     assert store.get(ApplicationId("argocd", "chart")) is not None
 

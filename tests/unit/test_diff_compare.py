@@ -96,6 +96,10 @@ def test_amounts_are_text_wherever_no_quantity_stands() -> None:
 
     assert shown(env("1000m"), env("1")) == ["changed spec.template.spec.containers[name=a].env[name=limits].value"]
     assert shown(config_map(limits="1000m"), config_map(limits="1")) == ["changed data.limits"]
+    assert shown(deployment(nodeSelector={"divisor": "1"}), deployment(nodeSelector={"divisor": "1000m"})) != []
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+    labelled = [{**scaler, "metadata": {"name": "a", "labels": {"value": value}}} for value in ("1", "1000m")]
+    assert shown(*labelled) == ["changed metadata.labels.value"]
     widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}}
     assert shown({**widget, "limits": {"x": "1k"}}, {**widget, "limits": {"x": "1000"}}) == ["changed limits.x"]
 
@@ -128,6 +132,26 @@ def test_string_data_is_what_ends_up_in_data_and_wins_over_it() -> None:
     desired = {**secret, "stringData": {"a": "one"}, "data": {"a": "eA==", "b": "dHdv\n"}}
     assert shown(desired, {**secret, "data": {"a": "b25l", "b": "dHdv"}}) == []
     assert shown(desired, {**secret, "data": {"a": "eA==", "b": "dHdv"}}) == ["changed data.a"]
+
+
+def test_a_certificates_name_makes_no_base64_of_a_text() -> None:
+    assert shown(config_map(caBundle="QUJD\n"), config_map(caBundle="QUJD")) == ["changed data.caBundle"]
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}
+    assert shown({**secret, "data": {"caBundle": "QUJD\n"}}, {**secret, "data": {"caBundle": "QUJD"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "different"),
+    [
+        ({"data": ["a"], "stringData": {"a": "b"}}, ["changed data", "missing stringData"]),
+        ({"data": "a", "stringData": {"a": "b"}}, ["changed data", "missing stringData"]),
+        ({"stringData": ["a"]}, ["missing stringData"]),
+        ({"stringData": None}, []),
+    ],
+)
+def test_a_secret_that_is_none_differs_and_breaks_nothing(said: dict[str, Any], different: list[str]) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}
+    assert shown({**secret, **said}, {**secret, "data": {"a": "eA=="}}) == different
 
 
 def test_the_rules_of_an_aggregated_role_are_the_controllers() -> None:
@@ -208,6 +232,17 @@ def test_settling_keeps_what_has_to_be_removed() -> None:
     assert settle_with(diff, live) == diff
 
 
+def test_settling_drops_an_alternative_that_the_server_itself_writes() -> None:
+    def env(**said: Any) -> dict[str, Any]:
+        return deployment(containers=[{"name": "a", "env": [{"name": "A", **said}]}])
+
+    asked, live = env(value="1"), env(valueFrom={"fieldRef": {"fieldPath": "metadata.name"}})
+    diff = compare(manifest(asked), live)
+    assert diff.removals != ()
+    assert settle_with(diff, live).status == "Synced"
+    assert settle_with(diff, asked).status == "OutOfSync"
+
+
 def test_an_object_nested_too_deep_is_refused_by_name() -> None:
     def nested(levels: int) -> dict[str, Any]:
         value: Any = "x"
@@ -242,11 +277,7 @@ JSON = st.recursive(
 def holds(live: Any, desired: Any) -> bool:
     """Whether a custom resource's live value says all that is desired: an oracle without lists of keys."""
     if isinstance(desired, dict) and isinstance(live, dict):
-        return all(
-            (value in (None, []) and live.get(name) is None) or holds(live.get(name), value)
-            for name, value in desired.items()
-            if value is not None
-        )
+        return all(holds(live.get(name), value) for name, value in desired.items() if value is not None)
     if isinstance(desired, list) and isinstance(live, list):
         return len(desired) == len(live) and all(holds(other, one) for one, other in zip(desired, live, strict=True))
     return type(desired) is type(live) and desired == live

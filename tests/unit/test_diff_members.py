@@ -154,3 +154,29 @@ def test_one_live_member_is_the_partner_of_one_desired() -> None:
     live = managed({**widget, "list": [{"a": 1, "b": 2}]}, ("x", "Update", {"f:list": {'k:{"a":1,"b":2}': {".": {}}}}))
     assert shown({**widget, "list": [{"a": 1}]}, live) == []
     assert shown({**widget, "list": [{"a": 1}, {"b": 2}]}, live) == ["missing list[b=2]"]
+
+
+def test_a_member_that_is_one_value_as_a_whole_is_dropped_with_it() -> None:
+    fields = {"f:imagePullSecrets": {'k:{"name":"a"}': {}, 'k:{"name":"b"}': {}}}
+    body = deployment(imagePullSecrets=[{"name": "a"}, {"name": "b"}])
+    live = managed(body, ("trueup", "Apply", {"f:spec": {"f:template": {"f:spec": fields}}}))
+    desired = deployment(imagePullSecrets=[{"name": "a"}])
+    assert shown(desired, live) == ["extra spec.template.spec.imagePullSecrets[name=b]"]
+
+
+ROUTES = {"f:spec": {"f:routes": {'k:{"host":"a","port":443}': {".": {}}, 'k:{"host":"a","port":80}': {".": {}}}}}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_member_that_leaves_out_a_key_is_the_one_that_the_others_leave(*, turned: bool) -> None:
+    desired: dict[str, Any] = {
+        "apiVersion": "example.com/v1",
+        "kind": "Widget",
+        "metadata": {"name": "a"},
+        "spec": {"routes": [{"host": "a"}, {"host": "a", "port": 80}]},
+    }
+    body = {**desired, "spec": {"routes": [{"host": "a", "port": 443}, {"host": "a", "port": 80}]}}
+    if turned:
+        desired["spec"]["routes"].reverse()
+        body["spec"]["routes"].reverse()
+    assert shown(desired, managed(body, ("trueup", "Apply", ROUTES))) == []

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 from prometheus_client import REGISTRY
 
-from trueup.domain.application import Directory, Source
 from trueup.domain.errors import InvalidSpecError, StalledError
+from trueup.domain.source import Directory, Source
 from trueup.engine.render.cache import RenderCache
 from trueup.engine.render.directory import PARSE_BYTES_INLINE_MAX, RenderBounds, Rendered, SourceFile, render
 
@@ -49,8 +49,6 @@ async def rendered(
     return await render(
         files if isinstance(files, Tree) else Tree(files),
         Source("https://example.org/r", path, "HEAD", directory or Directory()),
-        application="shop",
-        explicit=directory is not None,
         cache=cache or RenderCache(render_cache_bytes_max=1_000_000),
         bounds=bounds or RenderBounds(),
     )
@@ -124,34 +122,16 @@ async def test_many_stars_cost_no_more_than_few():
     assert await names(tree, Directory(include="*a" * 100 + "*b")) == []
 
 
-@pytest.mark.parametrize(
-    ("extra", "named"),
-    [
-        ("Chart.yaml", "Helm"),
-        ("kustomization.yaml", "Kustomization"),
-        ("kustomization.yml", "Kustomization"),
-        ("Kustomization", "Kustomization"),
-        ("main.jsonnet", "Jsonnet"),
-        (".argocd-source.yaml", "overrides"),
-        (".argocd-source-shop.yaml", "overrides"),
-    ],
-)
-async def test_what_is_not_supported_yet_is_refused_by_name(extra, named):
-    with pytest.raises(InvalidSpecError, match=named):
-        await rendered({**TREE, extra: "resources: []\n"})
+async def test_programs_are_chosen_and_left_to_others():
+    result = await rendered({**TREE, "main.jsonnet": "{}"})
+    assert "app/main.jsonnet" in result.files
+    assert [o.name for o in result.objects] == [o.name for o in (await rendered(TREE)).objects]
 
 
-async def test_an_explicit_directory_is_one_whatever_it_looks_like():
-    tree = {"a.yaml": config_map("a"), "kustomization.yaml": "resources: [a.yaml]\n"}
-    assert await names(tree, Directory()) == ["a"]
-
-
-async def test_another_applications_overrides_do_not_concern_this_one():
-    assert await names({"a.yaml": config_map("a"), ".argocd-source-other.yaml": "helm: {}\n"}) == ["a"]
-
-
-async def test_a_chart_below_the_directory_does_not_make_it_one():
-    assert await names({"a.yaml": config_map("a"), "sub/Chart.yaml": "x: y\n"}, None) == ["a"]
+async def test_without_the_filter_files_of_every_name_are_manifests():
+    tree = {"a.yaml": config_map("a"), "b.tmpl": config_map("b"), "c": config_map("c")}
+    assert await names(tree, Directory(disable_extension_filter=True)) == ["a", "b", "c"]
+    assert await names(tree, Directory(disable_extension_filter=True, exclude="c")) == ["a", "b"]
 
 
 async def test_marked_and_unrelated_files_are_passed_over_and_named():

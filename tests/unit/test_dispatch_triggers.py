@@ -48,7 +48,7 @@ def refresh(value: str | None) -> dict[str, Any]:
 
 APP = application()
 DELETED = {"deletionTimestamp": "2026-03-02T10:00:00Z", "finalizers": ["resources-finalizer.argocd.argoproj.io"]}
-REFUSED = application(ignoreDifferences=[{"kind": "Deployment", "jsonPointers": ["/spec/replicas"]}])
+REFUSED = application(syncPolicy={"syncOptions": ["Replace=true"]})
 ITS_REPOSITORY = ("repository:" + URL, Scope(frozenset({"argocd/shop"})))
 ITSELF = ("application:argocd/shop", EVERYTHING)
 
@@ -64,6 +64,18 @@ ITSELF = ("application:argocd/shop", EVERYTHING)
         (changed(APP, operation=SYNC), changed(APP, operation={"sync": {"prune": True}}), ITS_REPOSITORY, 0),
         (APP, changed(APP, metadata=refresh("hard")), ITS_REPOSITORY, Priority.MANUAL),
         (changed(APP, metadata=refresh("hard")), changed(APP, metadata=refresh("normal")), ITS_REPOSITORY, 0),
+        (
+            APP,
+            changed(APP, metadata={"annotations": {"trueup.dev/added-by-hand": "report"}}),
+            ITS_REPOSITORY,
+            Priority.PUSH,
+        ),
+        (
+            APP,
+            changed(APP, metadata={"annotations": {"argocd.argoproj.io/compare-options": "x"}}),
+            ITS_REPOSITORY,
+            Priority.PUSH,
+        ),
         (APP, changed(APP, metadata=DELETED), ITSELF, Priority.MANUAL),
         (None, changed(APP, metadata=DELETED), ITSELF, Priority.MANUAL),
         (APP, REFUSED, ITSELF, Priority.PUSH),
@@ -125,7 +137,7 @@ def test_everything_is_each_repository_with_open_requests_and_each_deletion_and_
         changed(application("asked"), operation=SYNC),
         changed(application("fresh"), metadata=refresh("normal")),
         changed(application("going"), metadata=DELETED),
-        application("refused", ignoreDifferences=[{"kind": "Deployment"}]),
+        application("refused", syncPolicy={"syncOptions": ["Replace=true"]}),
         application("other", repo="https://git.example.com/acme/other"),
     )
     jobs = {job.key: job for job in jobs_of_everything(store.repositories(), store.all(), live=False)}

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.test_plan_autosync import app
-from trueup.domain.application import Application, ApplicationId, Source
+from trueup.domain.application import Application, ApplicationId
 from trueup.domain.followers import Followers
+from trueup.domain.source import Source
 from trueup.domain.standing import is_uncertain
 
 URLS = ("https://example.com/a.git", "git@example.com:a.git")
@@ -22,12 +23,12 @@ def applications(draw: st.DrawFn) -> Application:
     source = Source(draw(st.sampled_from(URLS)), name, draw(st.sampled_from(("main", "v1"))))
     raw = {"spec": {}, "status": draw(st.sampled_from(STATUSES))}
     identity, project = ApplicationId("argocd", name), draw(st.sampled_from(("default", "shop")))
-    return replace(app(), id=identity, source=source, project=project, deleting=draw(st.booleans()), raw=raw)
+    return replace(app(), id=identity, sources=(source,), project=project, deleting=draw(st.booleans()), raw=raw)
 
 
 @given(st.lists(st.one_of(applications(), st.sampled_from("abcde"))))
 def test_the_views_are_what_a_walk_through_all_finds(steps: list[Application | str]) -> None:
-    followers, model = Followers(), dict[ApplicationId, Application]()
+    followers, model = Followers("example.com/a"), dict[ApplicationId, Application]()
     for step in steps:
         if isinstance(step, str):
             followers.drop(ApplicationId("argocd", step))

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.histories import application
+from tests.support.histories import FOLLOWED, application
 from trueup.domain.generate_paths import GENERATE_PATHS_CHARS_MAX, asked_for
 from trueup.domain.go_pattern import compile_go_pattern
 
 
 def concerned(annotation: str, path: str) -> bool:
-    return any(entry.concerns(path) for entry in asked_for(application("web", "apps/web", annotation=annotation)))
+    return any(
+        entry.concerns(path) for entry in asked_for(application("web", "apps/web", annotation=annotation), FOLLOWED)
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trueup.clients.incident_records import next_name
+from trueup.clients.incident_records import next_name, read_record
 from trueup.domain.application import ApplicationId
 from trueup.domain.diff import Change
-from trueup.domain.incident import OBJECTS_MAX, DriftedObject, Found, opened
+from trueup.domain.incident import OBJECTS_MAX, DriftedObject, Found
+from trueup.domain.incident_story import opened
 from trueup.domain.redact import Redactor
 from trueup.domain.resource import ResourceKey
 from trueup.domain.shown import SEARCHED_CHARS_MAX, VALUE_CHARS_MAX, shown_values
@@ -79,3 +80,10 @@ def test_what_is_not_cut_is_shown_as_it_is_searched(text: str) -> None:
     redactor.add(SECRET)
     whole = redactor.text(orjson.dumps(text).decode())
     assert shown(text).removesuffix("…") in whole
+
+
+def test_a_record_with_a_time_before_all_times_is_read() -> None:
+    never = "0001-01-01T00:00:00+14:00"
+    status = {"updatedAt": never, "closedAt": never, "phase": "Closed", "history": [{"time": never, "what": "Opened"}]}
+    incident = read_record({"metadata": {"name": "x"}, "spec": {"openedAt": never}, "status": status})
+    assert (incident.opened_at, incident.is_open) == (incident.updated_at, False)

@@ -151,7 +151,7 @@ def test_namespaces_are_settled_by_the_scope_of_the_kind():
         + "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: team, namespace: wrong}\n"
         + "---\napiVersion: example.org/v1\nkind: Unheard\nmetadata: {name: of}\n"
     )
-    settled = settle_namespaces(objects, namespaced=SCOPES, default_namespace="home")
+    settled = settle_namespaces(objects, namespaced=SCOPES, default_namespace="home").manifests
     assert [m.key for m in settled] == [
         ResourceKey("", "ConfigMap", "home", "plain"),
         ResourceKey("", "ConfigMap", "elsewhere", "placed"),
@@ -187,7 +187,7 @@ def test_without_any_namespace_a_namespaced_object_is_refused():
 
 def test_the_hash_sees_content_and_not_the_order_of_keys():
     def hashed(text: str) -> str:
-        (manifest,) = settle_namespaces(parse(text), namespaced=SCOPES, default_namespace="home")
+        (manifest,) = settle_namespaces(parse(text), namespaced=SCOPES, default_namespace="home").manifests
         return desired_hash(manifest)
 
     one = hashed("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '1', y: '2'}\n")

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueup.domain.application import Application, ApplicationId, Automated, Operation, RetryPolicy, Source, SyncOptions
+from trueup.domain.application import Application, ApplicationId, Automated, Operation, RetryPolicy, SyncOptions
 from trueup.domain.autosync import Situation, decide
 from trueup.domain.job import Token
 from trueup.domain.retry import next_retry, self_heal_delay
+from trueup.domain.source import Source
 from trueup.domain.status import with_token
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -27,7 +28,7 @@ def app(automated: Automated | None = None, state: dict[str, Any] | None = None,
         uid="u",
         resource_version="1",
         project="default",
-        source=Source("https://example.com/a.git", "a", "HEAD"),
+        sources=(Source("https://example.com/a.git", "a", "HEAD"),),
         server="https://kubernetes.default.svc",
         cluster="",
         namespace="n",

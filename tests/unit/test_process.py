@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import is_alive
+from tests.support.processes import children_of, is_alive
 from tests.support.wait import wait_until
 from trueup.clients.process import (
     DEVNULL,
@@ -145,6 +146,27 @@ async def test_a_cancellation_while_it_is_killed_leaves_the_exit_status_to_its_w
     assert ending.cancelled()
     assert child.returncode in {-signal.SIGTERM, -signal.SIGKILL}
     assert not caplog.records, "somebody else reaped it"
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_a_cancellation_while_it_is_started_leaves_the_exit_status_to_its_watcher(
+    caplog: pytest.LogCaptureFixture, steps: int
+) -> None:
+    others = children_of(os.getpid())
+    starting = asyncio.create_task(shell("exit 0"))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    _wait_without_the_loop_until_its_children_have_ended(besides=others)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not caplog.records, "somebody else reaped it"
+
+
+def _wait_without_the_loop_until_its_children_have_ended(*, besides: list[int]) -> None:
+    for pid in set(children_of(os.getpid())).difference(besides):
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 async def test_an_ended_process_leaves_no_child_behind(tmp_path: Path) -> None:

@@ -7,18 +7,20 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from service.app import assemble
+from service.parts import assemble
 from service.probes import Progress, ProgressBounds
 from service.quiet import QuietLog
 from service.receiver import UNTRIED, say_unproven
 from service.webhook_secrets import WebhookSecrets
 from tests.support.hooks import hook_secret
 from tests.support.service import settings_for
+from trueup.clients.audit_stream import AuditStream
 from trueup.clients.cluster import Cluster
 from trueup.clients.credentials import ServerAccess
 from trueup.clients.ops_server import split_listen
 from trueup.clients.queue import Queue
 from trueup.clients.redis import connect
+from trueup.clients.view_shelf import ViewShelf
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,13 @@ def test_strangers_cannot_fill_the_log() -> None:
 async def test_process_that_stands_still_says_which_part(tmp_path: Path) -> None:
     client = connect("redis://127.0.0.1:1/0")
     cluster = Cluster(ServerAccess("https://127.0.0.1:1", bearer_token="none"))
-    parts = assemble(settings_for("argocd", "redis://127.0.0.1:1/0", tmp_path), cluster, Queue(client))
+    parts = assemble(
+        settings_for("argocd", "redis://127.0.0.1:1/0", tmp_path),
+        cluster,
+        Queue(client),
+        AuditStream(client),
+        ViewShelf(client),
+    )
     assert await parts.progress.standstills() == []
     assert "still being loaded" in (await parts.progress.obstacles())[0]
     hasty = ProgressBounds(contact_seconds_max=0.0, turn_seconds_max=0.0)
@@ -61,6 +69,9 @@ async def test_process_that_stands_still_says_which_part(tmp_path: Path) -> None
         "The watch of Secret",
         "The watch of repository Secret",
         "The watch of cluster Secret",
+        "The watch of audit Secret",
+        "The watch of keys Secret",
+        "The watch of argocd-cm",
     ]
     await client.aclose()
 

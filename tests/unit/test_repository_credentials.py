@@ -111,14 +111,14 @@ def test_one_bad_secret_is_a_sentence_and_the_others_go_on() -> None:
             secret("lfs", "repository", url="https://h/r", enableLfs="true"),
             secret("nameless", "repository", password="CANARY"),
             secret("split", "repository", url="https://h/r", bearerToken="CANARY\r\nX-Other: 1"),
-            secret("chart", "repository", url="https://charts", type="helm"),
+            secret("chart", "repository", url="https://charts", type="other"),
             secret("cluster", "cluster", server="https://k"),
             secret("good", "repository", url="https://h/r", password="CANARY"),
             {"metadata": {"name": "unlabelled"}},
         ]
     )
     assert [c.secret for c in good] == ["argocd/good"]
-    assert len(faults) == 5
+    assert len(faults) == 6
     assert all(fault.startswith("Secret argocd/") and "CANARY" not in fault for fault in faults)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trueup.domain.application import ApplicationId
-from trueup.domain.incident import DriftedObject, Field, Found, Incident, closed, opened
+from trueup.domain.attribution import Person
+from trueup.domain.incident import DriftedObject, Field, Found, Incident
+from trueup.domain.incident_story import closed, opened
 from trueup.domain.resource import ResourceKey
 from trueup.domain.slack_message import MESSAGE_WEIGHT_MAX, Announcement, announcement
 from trueup.sandbox.slack_server import refusal_of
@@ -54,6 +57,28 @@ def test_a_large_incident_is_shown_in_part_and_not_refused() -> None:
     told = announcement(drifted(20, 30, "x" * 200))
     assert len(re.findall(r"quay-\d+", shown(told))) >= 5
     assert "fields more" in shown(told)
+
+
+def texts_of(value: object) -> list[dict[str, object]]:
+    """Every text that Slack reads for its own syntax."""
+    if isinstance(value, list | tuple):
+        return [found for each in value for found in texts_of(each)]
+    if not isinstance(value, dict):
+        return []
+    return [value] if value.get("type") == "mrkdwn" else [found for each in value.values() for found in texts_of(each)]
+
+
+def test_slack_makes_no_link_no_mention_and_no_code_of_what_a_value_or_a_name_says() -> None:
+    words = "see https://evil.example @here #general <!channel> ```x` *y*"
+    field = Field("data.a", "changed", json.dumps(words), json.dumps(words + "z"), words, person=Person(words))
+    incident = drifted(1, 1, "calm")
+    incident = replace(incident, objects=(replace(incident.objects[0], fields=(field,)),))
+    found = texts_of(announcement(incident, public_url="https://trueup.example").blocks)
+    assert len(found) >= 6
+    assert all(text["verbatim"] is True for text in found), "nothing that only looks like a link becomes one"
+    whole = "\n".join(str(text["text"]) for text in found)
+    assert re.findall("<[^>]*>", whole) == ["<https://trueup.example/applications/tides|Look at it>"]
+    assert re.findall("`+", whole) == ["```", "```"], "those around the fields"
 
 
 def test_the_server_refuses_what_slack_refuses() -> None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from trueup.domain.application import ApplicationId
-from trueup.domain.incident import Found, closed, opened
+from trueup.domain.incident import Found
+from trueup.domain.incident_story import closed, opened
 from trueup.domain.slack_message import announcement
 
 OPENED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

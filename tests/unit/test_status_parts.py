@@ -50,7 +50,7 @@ def application(name: str = "web-shop", **source: Any) -> Application:
 
 def whole(old: dict[str, Any] | None = None, *, now: datetime = NOW) -> dict[str, Any]:
     before, app = old or {}, application()
-    operation = status.with_token(status.automated_operation(SHA, prune=True), Token(3, 14), UID)
+    operation = status.with_token(status.automated_operation({}, SHA, prune=True), Token(3, 14), UID)
     results = [
         status.ResourceResult(KEY, "v1", "Synced", "configured", sync_phase="Sync", images=("front:v1",)),
         status.ResourceResult(CONFIG, "v1", "", hook_type="PreSync", hook_phase="Running"),
@@ -75,14 +75,14 @@ def whole(old: dict[str, Any] | None = None, *, now: datetime = NOW) -> dict[str
             started_at=NOW,
             finished_at=now,
             revision=SHA,
-            source=source,
+            spec={"source": source},
             results=results,
             retry_count=2,
         ),
         "history": status.history(
             before,
             revision=SHA,
-            source=source,
+            spec={"source": source},
             initiated_by={"automated": True},
             started_at=NOW,
             now=now,
@@ -165,7 +165,7 @@ def test_history_grows_by_ids_and_is_bounded() -> None:
         old["history"] = status.history(
             old,
             revision=str(number),
-            source={"repoURL": "https://git.example.com/a.git"},
+            spec={"source": {"repoURL": "https://git.example.com/a.git"}},
             initiated_by={"username": "ada"},
             started_at=NOW,
             now=LATER,
@@ -185,7 +185,7 @@ def test_history_grows_by_ids_and_is_bounded() -> None:
 @pytest.mark.parametrize(("limit", "kept"), [(0, 0), (-1, 0), (1, 1), (1_000_000, status.HISTORY_ENTRIES_MAX)])
 def test_a_history_limit_is_kept_and_has_a_limit_itself(limit: int, kept: int) -> None:
     old = {"history": [{"id": number} for number in range(200)]}
-    made = status.history(old, revision="", source={}, initiated_by={}, started_at=NOW, now=NOW, limit=limit)
+    made = status.history(old, revision="", spec={}, initiated_by={}, started_at=NOW, now=NOW, limit=limit)
     assert len(made) == kept
     assert not made or made[-1]["id"] == 200
 
@@ -205,10 +205,10 @@ def test_no_credential_is_copied_into_a_status(url: str, shown: str) -> None:
     app = application(repoURL=url)
     source = app.raw["spec"]["source"]
     assert status.sync(app, status="Unknown", revision="")["comparedTo"]["source"] == {**source, "repoURL": shown}
-    made = status.history({}, revision="", source=source, initiated_by={}, started_at=NOW, now=NOW, limit=1)
+    made = status.history({}, revision="", spec={"source": source}, initiated_by={}, started_at=NOW, now=NOW, limit=1)
     assert made[0]["source"]["repoURL"] == shown
     state = status.operation_state(
-        operation={}, phase="Running", message="", started_at=NOW, revision=SHA, source=source
+        operation={}, phase="Running", message="", started_at=NOW, revision=SHA, spec={"source": source}
     )
     assert state["syncResult"]["source"]["repoURL"] == shown
     assert state["operation"] == {}

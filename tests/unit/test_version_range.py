@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueup.domain.version_range import best_tag, parse_range, parse_version
+from trueup.domain.version_range import among_tags, best_tag, parse_range, parse_version
 
 NAMES = "v1.2.3 v1.2.4 v1.3.0 v1.10.0 v2.0.0-rc.1 v2.0.0-rc.10 v2.0.0 v2.1.0-beta 3 0.4.1 x"
 TAGS = [f"refs/tags/{name}" for name in NAMES.split(" ")]
@@ -76,3 +76,14 @@ def test_bounds_are_bounds(low: tuple[int, ...], value: tuple[int, ...]) -> None
         wanted = parse_range(operator + text)
         assert wanted is not None
         assert wanted.admits(version) == expected
+
+
+def test_a_prefix_tells_one_among_several_that_are_tagged_in_a_repository() -> None:
+    refs = [f"refs/tags/{name}" for name in ("web/v1.2.0", "web/1.3.0-rc.1", "db/1.9.0", "1.8.0", "web/x")]
+    wanted = parse_range(among_tags("web/", "1.*"))
+    assert wanted is not None
+    assert best_tag(wanted, refs) == "refs/tags/web/v1.2.0"
+    assert among_tags("web/", "main") == "main", "what is no range is a name"
+    assert among_tags("", "1.*") == "1.*"
+    assert parse_range("a b:1.*") is None
+    assert parse_range(":1.*") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,28 @@ class GetOutput(StrEnum):
     wide = "wide"
     json = "json"
     yaml = "yaml"
+
+
+class Color(StrEnum):
+    always = "always"
+    never = "never"
+    auto = "auto"
+
+
+class DiffOutput(StrEnum):
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+class ManifestsOutput(StrEnum):
+    yaml = "yaml"
+    json = "json"
+
+
+class ManifestsSource(StrEnum):
+    git = "git"
+    live = "live"
 
 
 class HistoryOutput(StrEnum):
@@ -88,22 +111,68 @@ def get(
 def diff(
     name: Name,
     revision: Annotated[str, typer.Option("--revision", help="Compare with this revision instead.")] = "",
+    local: Annotated[
+        Path | None, typer.Option("--local", help="Compare with the files of this directory instead.")
+    ] = None,
+    local_repo_root: Annotated[
+        Path | None, typer.Option("--local-repo-root", help="The root of its repository, if not the working tree's.")
+    ] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="The remote is asked anyway.")] = False,  # noqa: ARG001 - argocd's flag
     hard_refresh: Annotated[bool, typer.Option("--hard-refresh", help="No cache is used anyway.")] = False,  # noqa: ARG001 - argocd's flag
     exit_code: Annotated[
         bool, typer.Option("--exit-code/--no-exit-code", help="Exit 1 where there is a difference.")
     ] = True,
     diff_exit_code: Annotated[int, typer.Option("--diff-exit-code", help="The code for a difference.")] = EXIT_DIFF,
+    side_by_side: Annotated[
+        bool | None,
+        typer.Option(
+            "--side-by-side/--unified", help="Live beside Git, or above it; by the terminal's width if neither."
+        ),
+    ] = None,
+    color: Annotated[
+        Color, typer.Option("--color", help="Colour; auto is at a terminal without NO_COLOR.")
+    ] = Color.auto,
+    output: Annotated[
+        DiffOutput, typer.Option("--output", "-o", help="For a terminal, for a pull request, or for programs.")
+    ] = DiffOutput.text,
+    why: Annotated[bool, typer.Option("--why", help="Of every field: the rule that reported or ignored it.")] = False,
     namespace: Namespace = "",
 ) -> None:
     """Show what differs between Git and the cluster. Values of Secrets are masked."""
     from trueup.cli import comparing
+    from trueup.cli.difference import Layout
 
-    differs = said_plainly(
-        comparing.print_diff(name, namespace=namespace, revision=revision or None), exit_code=EXIT_DIFF_ERROR
+    work = comparing.print_diff(
+        name,
+        namespace=namespace,
+        revision=revision or None,
+        directory=local,
+        root=local_repo_root,
+        layout=Layout(output.value, side_by_side),
+        color=color.value,
+        why=why,
     )
+    differs = said_plainly(work, exit_code=EXIT_DIFF_ERROR)
     if differs and exit_code:
         raise typer.Exit(diff_exit_code)
+
+
+@verbs.command()
+def manifests(
+    name: Name,
+    source: Annotated[
+        ManifestsSource, typer.Option("--source", help="What Git wants, or what is live of what was last compared.")
+    ] = ManifestsSource.git,
+    revision: Annotated[str, typer.Option("--revision", help="At this revision instead of the target.")] = "",
+    output: Annotated[
+        ManifestsOutput, typer.Option("--output", "-o", help="Documents of YAML, or one List in JSON.")
+    ] = ManifestsOutput.yaml,
+    namespace: Namespace = "",
+) -> None:
+    """Print the objects of an application. Values of Secrets are masked."""
+    from trueup.cli.manifests import print_manifests
+
+    said_plainly(print_manifests(name, source.value, output.value, namespace=namespace, revision=revision or None))
 
 
 @verbs.command()
@@ -173,3 +242,28 @@ def history(
     from trueup.cli.history import print_history
 
     said_plainly(print_history(name, output.value, namespace=namespace))
+
+
+@verbs.command("as-of")
+def as_of(
+    name: Name,
+    moment: Annotated[
+        str,
+        typer.Argument(
+            metavar="TIME",
+            help="2026-01-31T14:00:00Z, '2026-01-31 14:00', 'yesterday 14:00', '2h ago'; in UTC.",
+            show_default=False,
+        ),
+    ],
+    with_diff: Annotated[
+        bool, typer.Option("--diff", help="Show too what Git wants now and did not then; 1 where there is any.")
+    ] = False,
+    output: Annotated[GetOutput, typer.Option("--output", "-o")] = GetOutput.wide,
+    namespace: Namespace = "",
+) -> None:
+    """Show what was deployed at a moment, by whom, and which incidents were open; unknown where no record says."""
+    from trueup.cli.as_of import print_as_of
+
+    work = print_as_of(name, moment, output.value, with_diff=with_diff, namespace=namespace)
+    if said_plainly(work, exit_code=EXIT_DIFF_ERROR if with_diff else EXIT_ERROR):
+        raise typer.Exit(EXIT_DIFF)

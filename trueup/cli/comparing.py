@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from trueup.cli.difference import print_field, print_object
+from trueup.cli.at_hand import engine_at_hand, revisions_asked
+from trueup.cli.difference import FITTING, Color, Layout, console_for, print_views
 from trueup.cli.home import home
-from trueup.clients.applications import parse_application
+from trueup.cli.incidents import incident_on_record
+from trueup.cli.local_source import Local, local, sources_of
+from trueup.cli.printing import one_line
+from trueup.cli.why import print_reasons, print_what_may_stay
 from trueup.clients.cluster import Cluster
-from trueup.clients.cluster_pool import ClusterPool
-from trueup.domain.cluster_secret import CLUSTER_SECRETS, parse_cluster_secret
-from trueup.domain.clusters import Clusters
-from trueup.domain.credentials import REPOSITORY_SECRETS, parse_secrets
+from trueup.domain.attribution_on_record import names_on_record
 from trueup.domain.errors import StalledError
+from trueup.domain.incident import Incident
 from trueup.domain.redact import Redactor
-from trueup.domain.shown import shown_field
-from trueup.engine.bounds import cluster_bounds
-from trueup.engine.checkout import MirrorPool
-from trueup.engine.comparison import Comparison, hold_against
-from trueup.engine.engine import Engine
-from trueup.engine.render.cache import RenderCache
-from trueup.engine.verdicts import Verdicts
+from trueup.domain.resource import ResourceKey
+from trueup.engine.compared import compared
+from trueup.engine.comparison import Comparison
+from trueup.engine.views import Attributions, views_of
 from trueup.settings import Settings, read_settings
 
 
-async def print_diff(name: str, *, namespace: str, revision: str | None) -> bool:
+async def print_diff(
+    name: str,
+    *,
+    namespace: str,
+    revision: str | None,
+    directory: Path | None,
+    root: Path | None,
+    layout: Layout = FITTING,
+    color: Color = "auto",
+    why: bool = False,
+) -> bool:
     """Print the differences; whether there are any. The remote is asked, the cluster is read, nothing is written.
 
+    With a directory on this machine its files stand for the source's, and no remote of Git is asked.
     Raises StalledError where something could not be read, after printing what could.
     """
+    if revision is not None and directory is not None:
+        raise StalledError("--revision is of Git, and --local of this machine; leave one of them out")
+    if root is not None and directory is None:
+        raise StalledError("--local-repo-root is for --local; name the source's directory by it")
+    if why and layout.output != "text":
+        raise StalledError(f"--why is for people, and --output {layout.output} is not; leave one of them out")
+    here = local(directory, root) if directory is not None else None
     async with home(namespace) as reached:
         raw = await reached.read(reached.named(name))
-        console = Console(soft_wrap=True, highlight=False)
-        return await write_diff(reached.cluster, raw, console, settings=reached.settings, revision=revision)
+        return await write_diff(
+            reached.cluster,
+            raw,
+            console_for(color),
+            settings=reached.settings,
+            revision=revision,
+            here=here,
+            layout=layout,
+            why=why,
+            incident=await incident_on_record(reached, raw),
+        )
 
 
 async def write_diff(
@@ -49,55 +73,60 @@ async def write_diff(
     *,
     settings: Settings | None = None,
     revision: str | None = None,
+    here: Local | None = None,
+    layout: Layout = FITTING,
+    why: bool = False,
+    incident: Incident | None = None,
 ) -> bool:
-    """Compare one Application and print what differs; whether anything does."""
+    """Compare one Application and print what differs; whether anything does. With `here` those files are desired.
+
+    People are named as far as `incident` is on record with them.
+    """
     settings = settings or read_settings()
-    secrets = await cluster.list_all(
-        await cluster.resource("", "Secret"), settings.namespace, label_selector=REPOSITORY_SECRETS
-    )
-    credentials, _ = parse_secrets(secrets.items)
-    clusters = await _clusters(cluster, settings.namespace)
-    application = clusters.placed(parse_application(raw))
-    with tempfile.TemporaryDirectory(prefix="trueup-diff-") as folder:
-        async with (
-            MirrorPool(Path(folder), schemes=settings.schemes) as mirrors,
-            ClusterPool(cluster, lambda: clusters, cluster_bounds=cluster_bounds(settings)) as pool,
-        ):
-            cache = RenderCache(render_cache_bytes_max=settings.render_cache_bytes_max)
-            projects = await cluster.resource("argoproj.io", "AppProject")
-            project_of = partial(cluster.get, projects, settings.namespace)
-            engine = Engine(settings, pool, mirrors, cache, Verdicts(), lambda: credentials, project_of)
-            await engine.refuse(application)
-            async with pool.reached(application) as destination:
-                checkout = await engine.checkout(application, revision=revision)
-                observed = await engine.observe(destination, application, await engine.render(application, checkout))
-                comparison = await hold_against(application, checkout.revision, observed)
-                comparison = await engine.judged(destination, comparison)
-    return show_comparison(comparison, console)
+    async with engine_at_hand(cluster, raw, settings) as (engine, application):
+        if here is not None:
+            sources = sources_of(application, here, file_bytes_max=settings.blob_bytes_max)
+        async with engine.clusters.reached(application) as destination:
+            if here is None:
+                sources = await engine.checkout(application, revisions=revisions_asked(application, revision))
+            _, comparison = await compared(engine, destination, application, sources)
+    attributions = names_on_record(incident, comparison.diffs.values()) if incident is not None else {}
+    return show_comparison(comparison, console, layout, attributions, why=why)
 
 
-async def _clusters(home: Cluster, namespace: str) -> Clusters:
-    found = await home.list_all(await home.resource("", "Secret"), namespace, label_selector=CLUSTER_SECRETS)
-    return Clusters(parse_cluster_secret(raw) for raw in found.items)
+def show_comparison(
+    comparison: Comparison,
+    console: Console,
+    layout: Layout = FITTING,
+    attributions: Attributions | None = None,
+    *,
+    why: bool = False,
+) -> bool:
+    """Print every difference of every object, and with `why` the reason of each field; whether there was one.
 
-
-def show_comparison(comparison: Comparison, console: Console) -> bool:
-    """Print every difference of every object; whether there was one."""
+    What is only shown counts for none.
+    """
     redactor = Redactor()
     comparison.teach(redactor)
-    for key, reason in sorted(comparison.unreadable.items()):
-        console.print(Text(f"===== {key} could not be read: {reason}", style="yellow"))
-    differs = False
-    for key, diff in sorted(comparison.diffs.items()):
-        if diff.status == "Missing" or diff.changes:
-            differs = True
-            print_object(key, diff.status, console)
-            for change in diff.changes:
-                owners = dict.fromkeys(owner.manager for owner in change.owners)
-                print_field(shown_field(change, key, redactor), ", ".join(owners), console)
-    for key in comparison.leftovers:
-        differs = True
-        print_object(key, "Unwanted", console)
+    if layout.output == "text":
+        _print_trouble(comparison, console)
+
+    def reasons(key: ResourceKey) -> None:
+        if why and key in comparison.manifests:
+            print_reasons(comparison, key, redactor, console)
+
+    print_views(views_of(comparison, redactor, attributions, every=why), console, layout, below=reasons)
+    if why:
+        print_what_may_stay(comparison, console)
     if comparison.unreadable:
-        raise StalledError("; ".join(f"{key}: {why}" for key, why in sorted(comparison.unreadable.items())))
-    return differs
+        raise StalledError("; ".join(f"{key}: {reason}" for key, reason in sorted(comparison.unreadable.items())))
+    return bool(comparison.unwanted) or any(diff.status != "Synced" for diff in comparison.diffs.values())
+
+
+def _print_trouble(comparison: Comparison, console: Console) -> None:
+    """What could not be read, and what was asked of the comparison and makes no sense."""
+    for key, reason in sorted(comparison.unreadable.items()):
+        console.print(Text(one_line(f"===== {key} could not be read: {reason}"), style="yellow"))
+    for condition in comparison.conditions():
+        if condition.type == "CompareOptionWarning":
+            console.print(Text(one_line(f"===== {condition.message}"), style="yellow"))

@@ -12,6 +12,7 @@ from trueup.clients.read_sets import ReadSetStore
 from trueup.clients.redis import connect
 from trueup.clients.seal import Sealer
 from trueup.domain.application import Application
+from trueup.domain.followers import follows
 from trueup.domain.generate_paths import asked_for
 from trueup.domain.read_set import Entry, ReadSet, read_key
 from trueup.domain.standing import is_uncertain
@@ -88,7 +89,8 @@ def explained(application: Application, path: str, kept: ReadSet | None) -> Expl
     if is_uncertain(application):
         why = "there is no verdict on what it asks for now: every push concerns it"
         return Explanation(affected=True, reasons=(Reason(why),), compared_at=at)
-    entries = (kept or frozenset()) | asked_for(application)
+    asked = (asked_for(application, followed) for followed in follows(application))
+    entries = (kept or frozenset()).union(*asked)
     hits = [entry for entry in sorted(entries) if entry.concerns(path)]
     if hits:
         reasons = tuple(Reason(_WORDS[entry.rule], f"{entry.rule} {_named(entry)}") for entry in hits)
@@ -120,9 +122,11 @@ async def _on_record(reached: Home, application: Application) -> ReadSet | None:
         return None
     client = connect(reached.settings.redis_url)
     try:
-        key = read_key(application, application.revision)
+        keys = [read_key(application, followed, revision) for followed, revision in follows(application).items()]
         bounds = read_set_bounds(reached.settings)
         store = ReadSetStore(reached.settings.data_dir, client, Sealer(seal_key), bounds=bounds)
-        return (await store.get([key])).get(key)
+        found = await store.get(keys)
+        # Where what one of the sources has read is not known, every push concerns it.
+        return frozenset[Entry]().union(*found.values()) if len(found) == len(keys) else None
     finally:
         await client.aclose()

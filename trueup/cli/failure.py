@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import typer
 
 from trueup.domain.errors import TrueupError
+from trueup.domain.printable import printable
 
 #: As `argocd` ends on an error it has no special code for.
 EXIT_ERROR = 20
@@ -39,7 +40,7 @@ def plainly(work: Callable[[], T], *, exit_code: int = EXIT_ERROR) -> T:
         if sentences is None:
             raise
         for sentence in dict.fromkeys(sentences):
-            print(f"trueup: {sentence}", file=sys.stderr)
+            print(f"trueup: {_shown(sentence)}", file=sys.stderr)
     raise typer.Exit(exit_code)
 
 
@@ -59,6 +60,11 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
         if terminated.is_set():
             raise typer.Exit(EXIT_TERMINATED) from None
         raise
+
+
+def _shown(sentence: str) -> str:
+    """Names of files and what tools said are part of it, and no terminal may obey them."""
+    return "\n".join(printable(line.replace("\t", "  ")) for line in sentence.splitlines())
 
 
 def _sentences(error: BaseException) -> list[str] | None:

@@ -36,6 +36,12 @@ class ExplainOutput(StrEnum):
     yaml = "yaml"
 
 
+class CompareOutput(StrEnum):
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(__version__)
@@ -85,13 +91,13 @@ def standalone() -> None:
 @cli.command()
 def sandbox(
     directory: Annotated[Path | None, typer.Option("--dir", help="Where its data and sandbox.json go.")] = None,
-    build_only: Annotated[bool, typer.Option("--build-only", help="Build the control plane and end.")] = False,
+    build_only: Annotated[bool, typer.Option("--build-only", help="Build its programs and end.")] = False,
 ) -> None:
     """Run a real control plane, a Valkey and a Git server, for tests and laptops."""
-    from trueup.sandbox import ensure_binaries, serve
+    from trueup.sandbox import ensure_all, serve
 
     if build_only:
-        said_plainly(ensure_binaries(), exit_code=EXIT_FAILED)
+        said_plainly(ensure_all(), exit_code=EXIT_FAILED)
     elif directory is None:
         print("trueup: say where the sandbox may live: --dir DIR", file=sys.stderr)
         raise typer.Exit(EXIT_FAILED)
@@ -124,6 +130,80 @@ def explain(
     )
     if affected:
         raise typer.Exit(app_verbs.EXIT_DIFF)
+
+
+@cli.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="An application.", show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one.", show_default=False)],
+    live: Annotated[
+        bool,
+        typer.Option("--live/--desired", help="What the clusters have, or what Git wants.", show_default="desired"),
+    ] = False,
+    strip_prefix: Annotated[
+        list[str] | None, typer.Option("--strip-prefix", help="What names begin with on a side, repeatable.")
+    ] = None,
+    strip_suffix: Annotated[
+        list[str] | None, typer.Option("--strip-suffix", help="What names end in on a side, repeatable.")
+    ] = None,
+    output: Annotated[CompareOutput, typer.Option("--output", "-o")] = CompareOutput.text,
+    color: Annotated[app_verbs.Color, typer.Option("--color")] = app_verbs.Color.auto,
+    namespace: app_verbs.Namespace = "",
+) -> None:
+    """Show what differs between two applications (exit 1), such as staging and production; 2 is an error.
+
+    Objects are matched by kind and name. Namespaces and what a cluster assigns are no difference; values of
+    Secrets are masked.
+    """
+    from trueup.cli import compare_two
+    from trueup.domain.two_sides import Strip
+
+    strip = Strip(tuple(strip_prefix or ()), tuple(strip_suffix or ()))
+    asked = compare_two.Asked(live, strip, output.value, color.value)
+    work = compare_two.print_comparison(first, second, asked, namespace=namespace)
+    if said_plainly(work, exit_code=app_verbs.EXIT_DIFF_ERROR):
+        raise typer.Exit(app_verbs.EXIT_DIFF)
+
+
+@cli.command()
+def render(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(metavar="PATH", help="The source's directory; not needed with --file.", show_default=False),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", help="A file with an Application: its sources are rendered, with their options."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Of the application; else that of PATH, or the file's.")] = "",
+    namespace: Annotated[str, typer.Option("--namespace", help="Where it is delivered to.")] = "",
+    project: Annotated[str, typer.Option("--project", help="Its AppProject.")] = "",
+    kube_version: Annotated[str, typer.Option("--kube-version", help="What charts are told of the cluster.")] = "",
+    api_versions: Annotated[
+        list[str] | None,
+        typer.Option("--api-versions", help="GROUP/VERSION or GROUP/VERSION/KIND, repeatable."),
+    ] = None,
+    local_repo_root: Annotated[
+        Path | None, typer.Option("--local-repo-root", help="The root of the repository, if not the working tree's.")
+    ] = None,
+    output: Annotated[
+        app_verbs.ManifestsOutput, typer.Option("--output", "-o", help="Documents of YAML, or one List in JSON.")
+    ] = app_verbs.ManifestsOutput.yaml,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Do not mask the values of Secrets.")] = False,
+) -> None:
+    """Render a directory of this machine as a worker would, without a cluster; ends with 2 on an error.
+
+    Git: the files are those of the working tree that PATH, or the current directory, is in.
+
+    Charts: fetched only where a file names one that is published, and without a login.
+    """
+    from trueup.cli import render as rendering
+
+    asked = rendering.Asked(
+        directory, file, local_repo_root, name, namespace, project, kube_version, tuple(api_versions or ())
+    )
+    work = rendering.print_rendered(asked, output.value, show_secrets=show_secrets)
+    said_plainly(work, exit_code=app_verbs.EXIT_DIFF_ERROR)
 
 
 def _run_edge(module: str, *arguments: str) -> None:

@@ -10,8 +10,10 @@ from trueup.cli.home import home, identity
 from trueup.cli.printing import facts, structured
 from trueup.cli.table import table
 from trueup.cli.waiting import until
-from trueup.domain.application import REFRESH_ANNOTATION
+from trueup.clients.crds.read_source import raw_sources
+from trueup.domain.application import REFRESH_ANNOTATION, split
 from trueup.domain.errors import StalledError
+from trueup.domain.origin import revision_in
 from trueup.domain.repository import normalize_url, redact_url
 
 Raw = Mapping[str, Any]
@@ -45,11 +47,11 @@ class Filters:
     def admits(self, raw: Raw) -> bool:
         """Whether all but the selector, which the API server sees to, let it pass."""
         spec = raw.get("spec") or {}
-        source, destination = spec.get("source") or {}, spec.get("destination") or {}
+        sources, destination = raw_sources(spec), spec.get("destination") or {}
         return (
             (not self.projects or (spec.get("project") or "") in self.projects)
-            and (not self.repository or normalize_url(source.get("repoURL") or "") == normalize_url(self.repository))
-            and (not self.path or (source.get("path") or "") == self.path)
+            and (not self.repository or normalize_url(self.repository) in map(_repository, sources))
+            and (not self.path or self.path in [source.get("path") or "" for source in sources])
             and self.cluster in ("", destination.get("name"), destination.get("server"))
         )
 
@@ -74,7 +76,7 @@ def _overview(applications: Iterable[Raw]) -> str:
 
 def _overview_row(raw: Raw) -> tuple[object, ...]:
     spec, status = raw.get("spec") or {}, raw.get("status") or {}
-    source, destination = spec.get("source") or {}, spec.get("destination") or {}
+    sources, destination = raw_sources(spec), spec.get("destination") or {}
     return (
         identity(raw),
         destination.get("name") or destination.get("server"),
@@ -84,10 +86,23 @@ def _overview_row(raw: Raw) -> tuple[object, ...]:
         (status.get("health") or {}).get("status") or "Unknown",
         policy(spec),
         ",".join(sorted({c.get("type", "") for c in status.get("conditions") or ()})) or "<none>",
-        redact_url(source.get("repoURL") or ""),
-        source.get("path"),
-        source.get("targetRevision") or "HEAD",
+        ",".join(redact_url(source.get("repoURL") or "") for source in sources),
+        ",".join(_within(source) for source in sources),
+        ",".join(_target(source) for source in sources),
     )
+
+
+def _repository(source: Mapping[str, Any]) -> str:
+    return normalize_url(source.get("repoURL") or "")
+
+
+def _within(source: Mapping[str, Any]) -> str:
+    """What of the repository is used: the path, or the chart."""
+    return str(source.get("chart") or source.get("path") or "")
+
+
+def _target(source: Mapping[str, Any]) -> str:
+    return str(source.get("targetRevision") or ("*" if source.get("chart") else "HEAD"))
 
 
 def policy(spec: Mapping[str, Any]) -> str:
@@ -121,23 +136,31 @@ async def get_application(
         _describe(raw)
 
 
+def _source_rows(source: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Where one source is; of several each begins anew."""
+    return [
+        ("Repo", redact_url(source.get("repoURL") or "")),
+        ("Target", _target(source)),
+        ("Chart" if source.get("chart") else "Path", _within(source)),
+    ]
+
+
 def _refreshed(raw: Raw | None) -> bool:
     return raw is None or REFRESH_ANNOTATION not in (raw["metadata"].get("annotations") or {})
 
 
 def _describe(raw: Raw) -> None:
     spec, status, metadata = raw.get("spec") or {}, raw.get("status") or {}, raw["metadata"]
-    source, destination = spec.get("source") or {}, spec.get("destination") or {}
+    sources, destination = raw_sources(spec), spec.get("destination") or {}
     sync, health = status.get("sync") or {}, status.get("health") or {}
-    revision = f" ({str(sync.get('revision'))[:7]})" if sync.get("revision") else ""
+    revisions = split(revision_in(sync))
+    revision = f" ({', '.join(revision[:7] for revision in revisions)})" if any(revisions) else ""
     about = [
         ("Name", f"{metadata['namespace']}/{metadata['name']}"),
         ("Project", spec.get("project")),
         ("Server", destination.get("server") or destination.get("name")),
         ("Namespace", destination.get("namespace")),
-        ("Repo", redact_url(source.get("repoURL") or "")),
-        ("Target", source.get("targetRevision") or "HEAD"),
-        ("Path", source.get("path")),
+        *(row for source in sources for row in _source_rows(source)),
         ("Sync Policy", policy(spec)),
         ("Sync Status", f"{sync.get('status') or 'Unknown'}{revision}"),
         ("Health Status", " ".join(filter(None, [health.get("status") or "Unknown", health.get("message")]))),

@@ -64,6 +64,8 @@ class Request:
             )
         spec = raw.get("spec") or {}
         automated = (spec.get("syncPolicy") or {}).get("automated")
+        if spec.get("sources") and self.revision:
+            raise StalledError(f"{application} has a list of sources, and --revision is for one; leave it out")
         target = (spec.get("source") or {}).get("targetRevision") or "HEAD"
         on = automated is not None and automated.get("enabled") is not False
         if on and not self.dry_run and self.revision not in ("", target):

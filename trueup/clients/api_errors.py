@@ -18,7 +18,11 @@ from trueup.domain.errors import StalledError, TransientError, TrueupError
 
 #: A server that asks for more is asked again after this long all the same.
 RETRY_AFTER_SECONDS_MAX = 120.0
+#: How a failed call of a conversion webhook begins; source: `k8s.io/apiextensions-apiserver`, the webhook converter.
+CONVERSION = "conversion webhook for "
 _CAUSES_SHOWN_MAX = 10
+#: What `sigs.k8s.io/structured-merge-diff` says of lists whose members share their keys, or have none.
+_UNMERGEABLE = ("duplicate entries for key", "has an element that omits all key fields")
 _SAFE_FIELD = re.compile(r"[A-Za-z0-9_.\[\]-]{1,200}\Z")
 
 
@@ -65,6 +69,10 @@ class RejectedError(ApiError, StalledError):
     """400, 405, 406, 413, 415, 422: this body will never be accepted."""
 
 
+class UnmergeableError(RejectedError):
+    """Any code, 500 among them: server-side apply cannot tell the members of a list apart, in the body or in live."""
+
+
 class ThrottledError(ApiError, TransientError):
     """429: priority and fairness, or an eviction budget."""
 
@@ -79,6 +87,10 @@ class ServerError(ApiError, TransientError):
 
 class UnknownKindError(StalledError):
     """The API server has no such kind."""
+
+
+class ConversionError(ServerError):
+    """500 of one object: the conversion webhook of its kind fails, so that it cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +126,11 @@ def error_from_status(
     details = details if isinstance(details, dict) else {}
     causes = [cause for cause in details.get("causes") or () if isinstance(cause, dict)]
     kind = _kind_of_error(code, reason, details, causes)
+    said = str(status.get("message") or "")
+    if code >= 500 and said.startswith(CONVERSION):
+        kind = ConversionError
+    elif any(words in said for words in _UNMERGEABLE):
+        kind = UnmergeableError
     error = kind(_message(asked, code, status, details, causes), status=code, reason=reason)
     if isinstance(error, TransientError):
         error.retry_after_seconds = _retry_after(headers or {}, details)

@@ -10,9 +10,10 @@ from typing import Any
 
 from trueup.clients.crds.application import ApplicationSpec
 from trueup.clients.crds.metadata import Metadata
+from trueup.clients.crds.read_destination import read_destination
 from trueup.clients.crds.read_operation import read_operation
 from trueup.clients.crds.read_policy import Remarks, read_automated, read_options, read_retry
-from trueup.clients.crds.read_source import read_destination, read_source
+from trueup.clients.crds.read_source import read_sources
 from trueup.clients.crds.sentences import bounded, type_sentences
 from trueup.clients.informer import without_managed_fields
 from trueup.clients.inventories import Inventories
@@ -24,9 +25,11 @@ from trueup.domain.application import (
     Refresh,
     RetryPolicy,
 )
-from trueup.domain.followers import Followers
-from trueup.domain.lenient import as_list, as_mapping, as_text, as_texts, as_whole
-from trueup.domain.repository import normalize_url
+from trueup.domain.by_hand import BY_HAND_ANNOTATION
+from trueup.domain.followers import Followers, followed_url
+from trueup.domain.ignore_rules import spec_rules
+from trueup.domain.lenient import as_mapping, as_text, as_texts, as_whole
+from trueup.domain.object_options import COMPARE_OPTIONS_ANNOTATION
 from trueup.domain.status import HISTORY_ENTRIES_MAX
 
 DEFAULT_PROJECT = "default"
@@ -50,11 +53,11 @@ def parse_application(raw: Mapping[str, Any]) -> Application:
     policy, annotations = as_mapping(spec.get("syncPolicy")), as_mapping(metadata.get("annotations"))
     remarks = Remarks(refusals=type_sentences(Metadata, metadata, "metadata"))
     remarks.refusals += type_sentences(ApplicationSpec, raw.get("spec"), "spec")
-    source, source_sentences = read_source(spec)
+    sources, source_sentences = read_sources(spec)
     server, cluster, namespace, destination_sentences = read_destination(spec)
     if isinstance(raw.get("spec"), Mapping):
         remarks.refusals += source_sentences + destination_sentences
-    remarks.refusals += _unsupported(spec, policy)
+    remarks.refusals += _unsupported(policy)
     options = read_options(policy.get("syncOptions"), "spec.syncPolicy.syncOptions", remarks)
     retry = read_retry(policy.get("retry"), "spec.syncPolicy.retry", remarks)
     history_limit = _history_limit(spec, remarks)
@@ -64,7 +67,7 @@ def parse_application(raw: Mapping[str, Any]) -> Application:
         uid=as_text(metadata.get("uid")),
         resource_version=as_text(metadata.get("resourceVersion")),
         project=as_text(spec.get("project")) or DEFAULT_PROJECT,
-        source=source,
+        sources=sources,
         server=server,
         cluster=cluster,
         namespace=namespace,
@@ -80,15 +83,12 @@ def parse_application(raw: Mapping[str, Any]) -> Application:
         refusals=(*bounded(remarks.refusals), *(operation.refusals if operation else ())),
         raw=raw,
         warnings=bounded(remarks.warnings + operation_warnings),
+        ignore_rules=spec_rules(spec.get("ignoreDifferences")),
     )
 
 
-def _unsupported(spec: Mapping[str, Any], policy: Mapping[str, Any]) -> list[str]:
+def _unsupported(policy: Mapping[str, Any]) -> list[str]:
     sentences = []
-    if as_list(spec.get("ignoreDifferences")):
-        sentences.append(
-            f"spec.ignoreDifferences {_NOT_YET}; remove it, and leave fields that others may set out of the manifests."
-        )
     if any(as_mapping(policy.get("managedNamespaceMetadata")).values()):
         sentences.append(
             f"spec.syncPolicy.managedNamespaceMetadata {_NOT_YET}; put the Namespace, with its labels and annotations, "
@@ -119,8 +119,8 @@ def _refresh(annotations: Mapping[str, Any]) -> Refresh | None:
 def trigger_hash(raw: Mapping[str, Any]) -> str:
     """The same for two versions of an Application between which nobody asked for anything.
 
-    It covers spec, operation, deletionTimestamp, finalizers and the refresh and skip-reconcile
-    annotations. Never status and never generation, which every status write bumps.
+    It covers spec, operation, deletionTimestamp, finalizers and the annotations that ask for a refresh,
+    for none, or for another comparison. Never status and never generation, which every status write bumps.
     """
     metadata = as_mapping(raw.get("metadata"))
     annotations = as_mapping(metadata.get("annotations"))
@@ -131,6 +131,8 @@ def trigger_hash(raw: Mapping[str, Any]) -> str:
         metadata.get("finalizers"),
         annotations.get(REFRESH_ANNOTATION),
         annotations.get(SKIP_RECONCILE_ANNOTATION),
+        annotations.get(COMPARE_OPTIONS_ANNOTATION),
+        annotations.get(BY_HAND_ANNOTATION),
     ]
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -181,9 +183,8 @@ class ApplicationStore:
             application = parse_application(new)
             self._remove(application.id)
             self._applications[application.id] = application
-            url = _followed_url(application)
-            if url:
-                self._followers.setdefault(url, Followers()).put(application)
+            for url in _followed_urls(application):
+                self._followers.setdefault(url, Followers(url)).put(application)
             self.inventories.put(application.id, application.inventory_server, frozenset(application.inventory))
         elif old is not None:
             self.inventories.put(_id_of(old), "", frozenset())
@@ -195,11 +196,11 @@ class ApplicationStore:
         return tuple(self._applications.values())
 
     def followers(self, url: str) -> Followers:
-        """Those whose source is this repository, by its normalised URL: O(1), and a live view.
+        """Those with a source in this repository, by its normalised URL: O(1), and a live view.
 
         An Application whose spec is refused follows nothing: no push can make it acceptable.
         """
-        return self._followers.get(url) or Followers()
+        return self._followers.get(url) or Followers(url)
 
     def repositories(self) -> tuple[str, ...]:
         """The normalised URL of every repository that somebody follows."""
@@ -207,12 +208,12 @@ class ApplicationStore:
 
     def _remove(self, identity: ApplicationId) -> None:
         application = self._applications.pop(identity, None)
-        url = _followed_url(application) if application else ""
-        followers = self._followers.get(url)
-        if followers is not None:
-            followers.drop(identity)
-            if not followers:
-                del self._followers[url]
+        for url in _followed_urls(application) if application else ():
+            followers = self._followers.get(url)
+            if followers is not None:
+                followers.drop(identity)
+                if not followers:
+                    del self._followers[url]
 
 
 def _id_of(raw: Mapping[str, Any]) -> ApplicationId:
@@ -220,5 +221,5 @@ def _id_of(raw: Mapping[str, Any]) -> ApplicationId:
     return ApplicationId(as_text(metadata.get("namespace")), as_text(metadata.get("name")))
 
 
-def _followed_url(application: Application) -> str:
-    return "" if application.spec_refusals else normalize_url(application.source.repo_url)
+def _followed_urls(application: Application) -> frozenset[str]:
+    return frozenset() if application.spec_refusals else frozenset(map(followed_url, application.sources))

@@ -105,6 +105,10 @@ class Cluster:
         """Read the list of kinds anew before it is next used, as after a change to a CRD."""
         self._discovery.forget()
 
+    async def api_versions(self) -> tuple[str, ...]:
+        """Every version of every group that the server has, and every kind in it, see `Discovery.api_versions`."""
+        return await self._discovery.api_versions()
+
     async def version(self) -> str:
         """The server's version, such as `v1.36.3`."""
         answer = await self.request(Request(Asked("GET", "version"), "GET", "/version"))

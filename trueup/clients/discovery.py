@@ -57,6 +57,8 @@ class _Kinds:
     served: Mapping[tuple[str, str], tuple[ApiResource, ...]]
     #: Groups whose own server was away when this was read: they may have kinds that are not in `served`.
     unread_groups: frozenset[str]
+    #: Every `group/version` and `group/version/Kind`, sorted.
+    api_versions: tuple[str, ...] = ()
 
     def find(self, group: str, kind: str, version: str | None) -> ApiResource | None:
         versions = self.served.get((group, kind), ())
@@ -102,6 +104,12 @@ class Discovery:
             await self._read_since(monotonic())
         return tuple(versions[0] for versions in self._kinds.served.values())
 
+    async def api_versions(self) -> tuple[str, ...]:
+        """Every `group/version` and `group/version/Kind` that is served, sorted, as Helm knows them."""
+        if self._stale:
+            await self._read_since(monotonic())
+        return self._kinds.api_versions
+
     def forget(self) -> None:
         """Have the next question read anew: a kind came, went or changed version."""
         self._stale = True
@@ -135,7 +143,16 @@ def _understood(started_at: float, *lists: Any) -> _Kinds:
                 for resource in _resources(name, version):
                     key = (name, resource.kind)
                     served[key] = (*served.get(key, ()), resource)
-    return _Kinds(started_at, served, frozenset(unread))
+    return _Kinds(started_at, served, frozenset(unread), _api_versions(served))
+
+
+def _api_versions(served: Mapping[tuple[str, str], tuple[ApiResource, ...]]) -> tuple[str, ...]:
+    found = set()
+    for (group, kind), versions in served.items():
+        for resource in versions:
+            api_version = f"{group}/{resource.version}" if group else resource.version
+            found |= {api_version, f"{api_version}/{kind}"}
+    return tuple(sorted(found))
 
 
 def _resources(group: str, version: Mapping[str, Any]) -> Iterator[ApiResource]:

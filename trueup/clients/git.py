@@ -16,6 +16,7 @@ from pathlib import Path
 from trueup.clients import process
 from trueup.clients.git_pauses import Pauses
 from trueup.clients.git_starts import Starts
+from trueup.clients.git_trees import KeptTrees
 from trueup.domain.credentials import RepositoryCredentials
 from trueup.domain.errors import StalledError
 from trueup.domain.repository import SCHEMES, git_address, split_url
@@ -133,6 +134,7 @@ class Git:
     known_hosts: str = ""
     #: Shared by all repositories.
     pauses: Pauses = field(default_factory=Pauses)
+    trees: KeptTrees = field(default_factory=KeptTrees)
     #: Whose turn it is to fetch.
     starts: Starts = field(init=False)
 

@@ -271,9 +271,10 @@ class Fetcher:
 
 def _asked_for(name: str) -> tuple[str, ...]:
     """What to list for a target revision: of a range all tags, and the branch that may be called so."""
-    if parse_range(name) is None:
+    wanted = parse_range(name)
+    if wanted is None:
         return remote_refs(name)
-    return ("refs/tags/", *((f"refs/heads/{name}",) if is_ref_name(name) else ()))
+    return (f"refs/tags/{wanted.prefix}", *((f"refs/heads/{name}",) if is_ref_name(name) else ()))
 
 
 def _meant(name: str, listed: Mapping[str, RemoteRef]) -> str | None:

@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 
 from trueup.clients import process
 from trueup.clients.git import Git
+from trueup.clients.git_commit import Workbench
 from trueup.clients.git_diff import TreeDiff
 from trueup.clients.git_errors import CorruptMirrorError
 from trueup.clients.git_fetch import Fetcher, Missing, Resolved
@@ -21,12 +22,12 @@ from trueup.clients.git_objects import (
     MODE_TREE,
     CommitInfo,
     ObjectInfo,
-    TreeEntry,
     parse_commit,
     parse_tree,
 )
 from trueup.clients.git_refs import RemoteRef
 from trueup.clients.git_store import Store
+from trueup.clients.git_trees import Entries, TreeEntry
 from trueup.domain.credentials import RepositoryCredentials
 from trueup.domain.errors import StalledError, TransientError
 from trueup.domain.repository import check_revision, check_url, is_full_sha, normalize_url, redact_url
@@ -75,6 +76,11 @@ class Mirror:
     def directory(self) -> Path:
         """Where the bare repository lies, once something was fetched."""
         return self._store.directory
+
+    @property
+    def workbench(self) -> Workbench:
+        """Where commits are made on top of those that were fetched."""
+        return Workbench(self._git, self._store.directory)
 
     @property
     def is_reading(self) -> bool:
@@ -234,24 +240,34 @@ class Mirror:
         level = [("", tree)]
         async with self._reading():
             while level:
-                objects = await self._reader.contents([sha for _, sha in level], kind="tree")
+                trees = await self._trees({sha: prefix for prefix, sha in level})
                 below: list[tuple[str, str]] = []
                 for prefix, sha in level:
-                    for entry in parse_tree(objects[sha], sha_chars=len(sha), prefix=prefix):
+                    for entry in trees[sha].values():
                         if entry.mode == MODE_TREE:
-                            below.append((entry.path + "/", entry.sha))
+                            below.append((prefix + entry.path + "/", entry.sha))
                         elif entry.mode != MODE_SUBMODULE:
-                            found.append(entry)
+                            found.append(replace(entry, path=prefix + entry.path) if prefix else entry)
                     if len(found) + len(below) > self._git.bounds.objects_max:
                         raise StalledError(f"a directory has more than {self._git.bounds.objects_max} files")
                 level = below if recurse else []
         return found
 
-    async def entry(self, tree: str, name: str) -> TreeEntry | None:
-        """The entry of that name in one tree, whatever it is."""
+    async def entries(self, tree: str) -> Entries:
+        """Everything in one tree: files, links, directories and submodules, by their names."""
         async with self._reading():
-            data = (await self._reader.contents([tree], kind="tree"))[tree]
-        return next((e for e in parse_tree(data, sha_chars=len(tree), prefix="") if e.path == name), None)
+            return (await self._trees({tree: ""}))[tree]
+
+    async def _trees(self, wanted: Mapping[str, str]) -> Mapping[str, Entries]:
+        """These trees, by their ids, with what sentences call them. Costs nothing where all were read before."""
+        kept = self._git.trees
+        found = {sha: entries for sha in wanted if (entries := kept.get(self.key, sha)) is not None}
+        missing = [sha for sha in wanted if sha not in found]
+        for sha, data in (await self._reader.contents(missing, kind="tree")).items() if missing else ():
+            listed = parse_tree(data, sha_chars=len(sha), said=wanted[sha])
+            found[sha] = {entry.path: entry for entry in listed}
+            kept.put(self.key, sha, found[sha])
+        return found
 
     async def read_blobs(self, shas: Iterable[str]) -> dict[str, bytes]:
         """The bytes of each file, by its SHA, verified. Raises StalledError over the bounds."""

@@ -16,6 +16,7 @@ from trueup.clients import process
 from trueup.clients.git import Git
 from trueup.clients.git_child import GitChild
 from trueup.clients.git_errors import CorruptMirrorError
+from trueup.clients.git_trees import TreeEntry
 from trueup.domain.errors import StalledError
 
 #: Requests that are under way at once: small enough for a pipe, large enough to hide its latency.
@@ -36,16 +37,6 @@ class ObjectInfo:
     #: `blob`, `tree`, `commit` or `tag`.
     type: str
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """One entry of a tree. The path's bytes that are no UTF-8 are kept as surrogates."""
-
-    #: Octal, as git writes it: `100644`, `100755`, `120000` (link), `40000` (tree), `160000` (submodule).
-    mode: str
-    sha: str
-    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +149,8 @@ def _is_genuine(sha: str, kind: str, data: bytes) -> bool:
     return algorithm(b"%s %d\0" % (kind.encode(), len(data)) + data).hexdigest() == sha
 
 
-def parse_tree(data: bytes, *, sha_chars: int, prefix: str) -> list[TreeEntry]:
-    """The entries of a tree object (gitformat: `mode SP name NUL sha`), their paths below `prefix`.
+def parse_tree(data: bytes, *, sha_chars: int, said: str) -> list[TreeEntry]:
+    """The entries of a tree object (gitformat: `mode SP name NUL sha`); `said` is how a sentence calls the directory.
 
     Raises CorruptMirrorError where the object is none, and StalledError for a name that is no name.
     """
@@ -173,8 +164,8 @@ def parse_tree(data: bytes, *, sha_chars: int, prefix: str) -> list[TreeEntry]:
         if end < 0 or not space or len(sha) != length:
             raise CorruptMirrorError("a tree object is cut short")
         if name in _FORBIDDEN_NAMES or b"/" in name:
-            raise StalledError(f"the directory {prefix or '/'} has an entry with a name that leads elsewhere")
-        entries.append(TreeEntry(mode.decode("latin-1"), sha.hex(), prefix + name.decode("utf-8", "surrogateescape")))
+            raise StalledError(f"the directory {said or '/'} has an entry with a name that leads elsewhere")
+        entries.append(TreeEntry(mode.decode("latin-1"), sha.hex(), name.decode("utf-8", "surrogateescape")))
         position = end + 1 + length
     return entries
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from trueup.domain.application import ApplicationId
-from trueup.domain.incident import DriftedObject, Field, Flip, Incident, Message
-from trueup.domain.lenient import as_list, as_mapping, as_text, as_whole
+from trueup.domain.attribution import UNKNOWN, Attribution, Person
+from trueup.domain.incident import DriftedObject, Ending, Field, Flip, HistoryEntry, Incident, Message
+from trueup.domain.lenient import as_list, as_mapping, as_text, as_texts, as_whole
 from trueup.domain.resource import ResourceKey
 
 GROUP = "trueup.dev"
@@ -85,6 +86,7 @@ def status_of(incident: Incident) -> dict[str, Any]:
         "phase": "Open" if incident.is_open else "Closed",
         "revision": incident.revision,
         "manager": next(iter(incident.managers), None),
+        "by": next(iter(incident.writers), None),
         "updatedAt": time_text(incident.updated_at),
         "closedAt": time_text(incident.closed_at) if incident.closed_at else None,
         "ending": incident.ending or None,
@@ -93,10 +95,8 @@ def status_of(incident: Incident) -> dict[str, Any]:
         "trouble": incident.trouble or None,
         "objects": [_object(item) for item in incident.objects],
         "objectsLeftOut": incident.objects_left_out or None,
-        "flips": [
-            {**_key(flip.key), "path": flip.path, "manager": flip.manager, "times": [time_text(t) for t in flip.times]}
-            for flip in incident.flips
-        ],
+        "flips": [_flip(flip) for flip in incident.flips],
+        "history": [_entry(entry) for entry in incident.history],
     }
 
 
@@ -108,7 +108,6 @@ def read_record(raw: Mapping[str, Any]) -> Incident:
     closed_at = _time(status.get("closedAt"))
     if closed_at is None and status.get("phase") == "Closed":
         closed_at = _time(status.get("updatedAt")) or opened_at
-    ending = status.get("ending")
     updated_at = _time(status.get("updatedAt")) or opened_at
     return Incident(
         application=ApplicationId(as_text(metadata.get("namespace")), as_text(spec.get("application"))),
@@ -123,9 +122,10 @@ def read_record(raw: Mapping[str, Any]) -> Incident:
         self_heals=status.get("selfHeals") is True,
         trouble=as_text(status.get("trouble")),
         closed_at=closed_at,
-        ending=ending if ending in ("SelfHealed", "Synced", "Reverted", "Accepted") else "",
+        ending=_read_ending(status.get("ending")),
         times=max(1, as_whole(status.get("times"), 1)),
         flips=tuple(_read_flip(as_mapping(item)) for item in as_list(status.get("flips"))),
+        history=tuple(_read_entry(as_mapping(item), opened_at) for item in as_list(status.get("history"))),
         message=_read_message(message, updated_at) if message else None,
         claimed_by=as_text(as_mapping(status.get("claim")).get("holder")),
         claimed_until=_time(as_mapping(status.get("claim")).get("until")),
@@ -142,9 +142,9 @@ def time_text(time: datetime) -> str:
 def _time(value: Any) -> datetime | None:
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        return time.astimezone(UTC) if time is not None and time.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC) if time is not None and time.tzinfo is not None else None
 
 
 def _key(key: ResourceKey) -> dict[str, str]:
@@ -163,14 +163,46 @@ def _object(item: DriftedObject) -> dict[str, Any]:
             "change": field.kind,
             "desired": field.desired,
             "live": field.live,
-            "manager": field.manager,
-            "time": field.time,
+            **_by(field.attribution),
         }
         for field in item.fields
     ]
     left_out = {"fieldsLeftOut": item.fields_left_out} if item.fields_left_out else {}
     shown = [{name: value for name, value in field.items() if value or name in ("path", "change")} for field in fields]
-    return {**_key(item.key), "status": item.status, "fields": shown, **left_out}
+    deleted_by = {"deletedBy": _by(item.deleted_by)} if item.deleted_by != UNKNOWN else {}
+    return {**_key(item.key), "status": item.status, "fields": shown, **left_out, **deleted_by}
+
+
+def _by(attribution: Attribution) -> dict[str, Any]:
+    """What is known of a write; what is not is left out."""
+    person = attribution.person
+    known: dict[str, Any] = {
+        "manager": attribution.manager,
+        "operation": attribution.operation,
+        "subresource": attribution.subresource,
+        "time": attribution.time,
+    }
+    if person is not None:
+        known |= {"user": person.user, "groups": list(person.groups), "address": person.address, "agent": person.agent}
+        known["probable"] = attribution.is_probable
+    return {name: value for name, value in known.items() if value}
+
+
+def _read_by(raw: Mapping[str, Any]) -> Attribution:
+    manager, operation, subresource, time = (
+        as_text(raw.get(part)) for part in ("manager", "operation", "subresource", "time")
+    )
+    person = _read_person(raw)
+    is_probable = person is not None and raw.get("probable") is True
+    return Attribution(manager, operation, subresource, time, person, is_probable)
+
+
+def _read_person(raw: Mapping[str, Any]) -> Person | None:
+    user = as_text(raw.get("user"))
+    if not user:
+        return None
+    groups = tuple(as_text(group) for group in as_list(raw.get("groups")))
+    return Person(user, groups, as_text(raw.get("address")), as_text(raw.get("agent")))
 
 
 def _read_message(raw: Mapping[str, Any], updated_at: datetime) -> Message:
@@ -185,20 +217,58 @@ def _read_object(raw: Mapping[str, Any]) -> DriftedObject:
         status if status in ("Missing", "Unwanted") else "OutOfSync",
         tuple(_read_field(as_mapping(field)) for field in as_list(raw.get("fields"))),
         as_whole(raw.get("fieldsLeftOut")),
+        _read_by(as_mapping(raw.get("deletedBy"))),
     )
 
 
 def _read_field(raw: Mapping[str, Any]) -> Field:
-    change = raw.get("change")
+    change, by = raw.get("change"), _read_by(raw)
     return Field(
         as_text(raw.get("path")),
         change if change in ("missing", "extra") else "changed",
-        *(as_text(raw.get(part)) for part in ("desired", "live", "manager", "time")),
-    )
+        as_text(raw.get("desired")),
+        as_text(raw.get("live")),
+    ).by(by)
+
+
+def _flip(flip: Flip) -> dict[str, Any]:
+    named = {"user": flip.user, "subresource": flip.subresource}
+    times = [time_text(time) for time in flip.times]
+    known = {name: value for name, value in named.items() if value}
+    return {**_key(flip.key), "path": flip.path, "manager": flip.manager, "times": times, **known}
 
 
 def _read_flip(raw: Mapping[str, Any]) -> Flip:
     times = (_time(time) for time in as_list(raw.get("times")))
     return Flip(
-        _read_key(raw), as_text(raw.get("path")), as_text(raw.get("manager")), tuple(t for t in times if t is not None)
+        _read_key(raw),
+        as_text(raw.get("path")),
+        as_text(raw.get("manager")),
+        tuple(t for t in times if t is not None),
+        as_text(raw.get("user")),
+        as_text(raw.get("subresource")),
     )
+
+
+def _entry(entry: HistoryEntry) -> dict[str, Any]:
+    told = {"by": list(entry.by), "fields": entry.fields, "ending": entry.ending}
+    return {
+        "time": time_text(entry.time),
+        "what": entry.what,
+        **{name: value for name, value in told.items() if value},
+    }
+
+
+def _read_entry(raw: Mapping[str, Any], opened_at: datetime) -> HistoryEntry:
+    what = raw.get("what")
+    return HistoryEntry(
+        _time(raw.get("time")) or opened_at,
+        what if what in ("Opened", "Reopened", "Closed") else "Changed",
+        as_texts(raw.get("by")),
+        as_whole(raw.get("fields")),
+        _read_ending(raw.get("ending")),
+    )
+
+
+def _read_ending(value: Any) -> Ending | Literal[""]:
+    return value if value in ("SelfHealed", "Synced", "Reverted", "Accepted") else ""

@@ -26,6 +26,8 @@ from trueup.domain.application import ApplicationId
 from trueup.domain.errors import TrueupError
 from trueup.domain.incident import Incident, Message
 from trueup.domain.lenient import as_mapping, as_text
+from trueup.domain.repair import seconds_to_repair
+from trueup.telemetry import INCIDENT_REPAIR_SECONDS, INCIDENTS_CLOSED, INCIDENTS_OPENED
 
 log = structlog.get_logger(__name__)
 
@@ -90,12 +92,14 @@ class IncidentStore:
         """
         if not incident.name:
             return await self._create(incident)
+        before = self._known.get(incident.name)
         body = {"metadata": {"resourceVersion": incident.resource_version}, "status": status_of(incident)}
         try:
             raw = await self._patch(incident.name, body)
         except (ConflictError, NotFoundError) as error:
             await self._read(incident.name)
             raise ConflictError(f"incident {incident.name} was changed meanwhile") from error
+        _count(before, incident)
         return self._take(read_record(raw), _uid_of(raw))
 
     async def claim_message(self, incident: Incident, holder: str, until: datetime) -> Incident | None:
@@ -128,6 +132,7 @@ class IncidentStore:
         except AlreadyExistsError as error:
             await self._read(name)
             raise ConflictError(f"incident {name} was recorded meanwhile") from error
+        _count(None, incident)
         saved = self._take(read_record(raw), _uid_of(raw))
         await self._drop_oldest(saved.application)
         return saved
@@ -194,6 +199,17 @@ def _only_the_incident(raw: dict[str, Any]) -> dict[str, Any]:
     metadata = as_mapping(raw.get("metadata"))
     identity = {part: metadata.get(part) for part in ("namespace", "name", "uid", "resourceVersion")}
     return {"metadata": identity, "incident": read_record(raw)}
+
+
+def _count(before: Incident | None, after: Incident) -> None:
+    """What was written now, told once: whoever was slower has met a conflict and counts nothing."""
+    if before is None:
+        INCIDENTS_OPENED.labels(after.cause, "new").inc()
+    elif after.is_open and not before.is_open:
+        INCIDENTS_OPENED.labels(after.cause, "again").inc()
+    if not after.is_open and (before is None or before.is_open):
+        INCIDENTS_CLOSED.labels(after.cause, after.ending).inc()
+        INCIDENT_REPAIR_SECONDS.labels(after.cause, after.ending).observe(seconds_to_repair(after))
 
 
 def _uid_of(raw: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from trueup.domain.errors import StalledError
 
 SHUTDOWN_SECONDS_MAX = 2.0
+HEALTHY_PATH, READY_PATH = PROBE_PATHS = ("/healthz", "/readyz")
 
 #: A sentence for each thing that is not as it should be; none where all is well.
 Check = Callable[[], Awaitable[Sequence[str]]]
@@ -36,8 +37,8 @@ def split_listen(listen: str) -> tuple[str, int]:
 
 def add_probes(application: web.Application, *, healthy: Check, ready: Check) -> None:
     """Add `/healthz` and `/readyz` to an application."""
-    application.router.add_get("/healthz", _probe(healthy))
-    application.router.add_get("/readyz", _probe(ready))
+    application.router.add_get(HEALTHY_PATH, _probe(healthy))
+    application.router.add_get(READY_PATH, _probe(ready))
 
 
 def add_metrics(application: web.Application) -> None:

@@ -1,4 +1,4 @@
-"""The one place that starts processes.
+"""The one place that starts processes; those that are not trusted are forked by the jailer (`clients/jail.py`).
 
 Every child leads its own session and process group, gets exactly the
 environment it is given, and dies with the process that started it, even when
@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import IO, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 from trueup.clients.death_signal import with_death_signal
 
@@ -91,7 +91,7 @@ def _signal_group(transport: asyncio.BaseTransport, number: int) -> None:
 
 
 async def _start(
-    protocol: asyncio.SubprocessProtocol,
+    protocol: _Collector | _Streams,
     argv: Sequence[Argument],
     *,
     cwd: Path | None,
@@ -102,20 +102,42 @@ async def _start(
 ) -> asyncio.SubprocessTransport:
     try:
         command, prepare = with_death_signal(argv, env)
-        transport, _ = await asyncio.get_running_loop().subprocess_exec(
-            lambda: protocol,
-            *command,
-            cwd=cwd,
-            env=dict(env),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-            preexec_fn=prepare,
+        starting = asyncio.ensure_future(
+            asyncio.get_running_loop().subprocess_exec(
+                lambda: protocol,
+                *command,
+                cwd=cwd,
+                env=dict(env),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                preexec_fn=prepare,
+            )
         )
+        transport, cancellation = await _in_spite_of_cancellation(starting)
     except OSError as error:
         raise ProcessNotStarted(_program(argv), error.strerror or str(error)) from error
+    if cancellation is not None:
+        await _end(transport, protocol.exited)
+        raise cancellation
     return transport
+
+
+async def _in_spite_of_cancellation(
+    starting: asyncio.Future[tuple[asyncio.SubprocessTransport, Any]],
+) -> tuple[asyncio.SubprocessTransport, asyncio.CancelledError | None]:
+    """What was started, and the cancellation that came meanwhile.
+
+    Cancelled in the middle, asyncio would reap the process itself, and let its group go on.
+    """
+    cancellation: asyncio.CancelledError | None = None
+    while not starting.done():
+        try:
+            await asyncio.wait([starting])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    return starting.result()[0], cancellation
 
 
 def _program(argv: Sequence[Argument]) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from redis.asyncio import Redis
 
 from trueup.clients.redis import redis_errors, send
 from trueup.clients.seal import Sealer
+from trueup.clients.whole_file import write_whole
 from trueup.domain.errors import TrueupError
 from trueup.domain.read_set import ReadKey, ReadSet, decode, encode
 
@@ -123,15 +123,7 @@ class ReadSetStore:
         return found
 
     def _write(self, name: str, content: bytes) -> None:
-        # Others on this machine write here too; what is there is whole at any time.
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self._directory / f"{secrets.token_hex(8)}.new"
-        try:
-            fresh.write_bytes(content)
-            fresh.replace(self._directory / name)
-        except OSError:
-            fresh.unlink(missing_ok=True)
-            raise
+        write_whole(self._directory / name, content)
         if self._written % max(1, self._bounds.read_sets_kept_max // 10) == 0:
             self._drop_oldest()
         self._written += 1

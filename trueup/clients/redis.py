@@ -177,18 +177,47 @@ async def blocking_pop(client: Redis, key: str, seconds: float, *, grace_seconds
 
     Past `seconds` plus `grace_seconds` without an answer the connection is given up: TransientError.
     """
-    REDIS_CALLS.labels("blpop").inc()
+    words = ("BLPOP", key, max(seconds, 0.001))
+    return await send_blocking(client, *words, seconds_max=seconds + grace_seconds) is not None
+
+
+async def send_blocking(client: Redis, *words: str | bytes | float, seconds_max: float) -> Any:
+    """One command that blocks in Redis, and its plain reply; without one after `seconds_max`, TransientError."""
+    REDIS_CALLS.labels(str(words[0]).lower()).inc()
+    with redis_errors(client):
+        connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            async with asyncio.timeout(seconds_max):
+                await connection.send_command(*words)
+                # The client's own reading timeout is made for replies that come at once.
+                return await connection.read_response(timeout=math.inf)
+        except TimeoutError as error:
+            raise exceptions.TimeoutError(f"no answer to {words[0]!s}") from error
+        finally:
+            await client.connection_pool.release(connection)
+
+
+async def blocking_read(
+    client: Redis, key: str, after: bytes, *, entries_max: int, seconds: float, grace_seconds: float
+) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """The entries of a stream behind the one of this id, once there are any; none after `seconds`.
+
+    Past `seconds` plus `grace_seconds` without an answer the connection is given up: TransientError.
+    """
+    REDIS_CALLS.labels("xread").inc()
     with redis_errors(client):
         connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             async with asyncio.timeout(seconds + grace_seconds):
-                await connection.send_command("BLPOP", key, max(seconds, 0.001))
-                # The client's own reading timeout is made for replies that come at once.
-                return await connection.read_response(timeout=math.inf) is not None
+                block = max(1, round(seconds * 1000))
+                await connection.send_command("XREAD", "COUNT", entries_max, "BLOCK", block, "STREAMS", key, after)
+                answer = await connection.read_response(timeout=math.inf)
         except TimeoutError as error:
-            raise exceptions.TimeoutError("no answer to BLPOP") from error
+            raise exceptions.TimeoutError("no answer to XREAD") from error
         finally:
             await client.connection_pool.release(connection)
+    entries = answer[0][1] if answer else []
+    return [(name, dict(zip(words[::2], words[1::2], strict=True))) for name, words in entries]
 
 
 def _named(error: Exception, server: str) -> TrueupError:

@@ -5,18 +5,23 @@ Field names follow `argoproj.io/v1alpha1`; `trueup.clients.applications` does th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from trueup.domain.lenient import as_list, as_mapping, as_text
+from trueup.domain.ignore_rules import IgnoreRule
+from trueup.domain.lenient import as_list, as_mapping, as_text, as_texts
 from trueup.domain.resource import ResourceKey
+from trueup.domain.source import Source
 
 HOME_SERVER = "https://kubernetes.default.svc"
 HOME_NAME = "in-cluster"
 RESOURCES_FINALIZER = "resources-finalizer.argocd.argoproj.io"
 REFRESH_ANNOTATION = "argocd.argoproj.io/refresh"
 SKIP_RECONCILE_ANNOTATION = "argocd.argoproj.io/skip-reconcile"
+
+#: No commit and no version of a chart has one.
+_BETWEEN = ","
 
 SyncStatus = Literal["Synced", "OutOfSync", "Unknown"]
 Refresh = Literal["normal", "hard"]
@@ -34,25 +39,6 @@ class ApplicationId:
     def parse(cls, text: str) -> ApplicationId:
         namespace, _, name = text.partition("/")
         return cls(namespace, name)
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """Which files of a plain-YAML directory are manifests; globs know `{a,b}` as in Argo CD."""
-
-    recurse: bool = False
-    include: str = ""
-    exclude: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    repo_url: str
-    #: Relative to the repository's root, without leading or trailing slash; empty is the root.
-    path: str
-    #: What is followed: a branch, tag or full SHA. `HEAD` where the Application says nothing.
-    target_revision: str
-    directory: Directory = Directory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +66,8 @@ class SyncOptions:
     prune: bool = True
     validate: bool = True
     fail_on_shared_resource: bool = False
+    #: Whether an apply keeps live's values at the places that are ignored.
+    respect_ignore_differences: bool = False
     prune_propagation_policy: Literal["foreground", "background", "orphan"] = "foreground"
 
 
@@ -87,8 +75,8 @@ class SyncOptions:
 class Operation:
     """A sync that somebody asked for through the Application's `operation` field."""
 
-    #: None follows the Application's target revision.
-    revision: str | None = None
+    #: For each source, in order; empty follows the target revisions.
+    revisions: tuple[str, ...] = ()
     prune: bool = False
     dry_run: bool = False
     #: Empty means every object. A key without a namespace stands for that name in any.
@@ -111,7 +99,8 @@ class Application:
     uid: str
     resource_version: str
     project: str
-    source: Source
+    #: In order: where two of them make the same object, the later one's counts. Never empty.
+    sources: tuple[Source, ...]
     #: Server URL without a slash at its end; where the destination is given by name, "" until
     #: `trueup.domain.clusters` has found it.
     server: str
@@ -134,15 +123,34 @@ class Application:
     raw: Mapping[str, Any]
     #: Every sentence about something that has no effect, such as an unknown sync option.
     warnings: tuple[str, ...] = ()
+    #: Its own rules of differences that do not count.
+    ignore_rules: tuple[IgnoreRule, ...] = ()
 
     @property
     def status(self) -> Mapping[str, Any]:
         return as_mapping(self.raw.get("status"))
 
     @property
+    def source(self) -> Source:
+        """The first of the sources; the only one that there is where they are not written as a list."""
+        return self.sources[0]
+
+    @property
+    def has_many_sources(self) -> bool:
+        """Whether the sources are written as a list, be it of one; status then speaks of lists too."""
+        return bool(as_list(as_mapping(self.raw.get("spec")).get("sources")))
+
+    @property
     def revision(self) -> str:
-        """What it was last compared at, empty if never."""
-        return as_text(as_mapping(self.status.get("sync")).get("revision"))
+        """What it was last compared at, empty if never; of many sources all their revisions, see `joined`."""
+        sync = as_mapping(self.status.get("sync"))
+        return joined(as_texts(sync.get("revisions"))) if self.has_many_sources else as_text(sync.get("revision"))
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """What each source was last compared at; empty texts if never."""
+        known = split(self.revision)
+        return known if len(known) == len(self.sources) else ("",) * len(self.sources)
 
     @property
     def inventory(self) -> tuple[ResourceKey, ...]:
@@ -205,6 +213,16 @@ class Application:
     @property
     def _server(self) -> str:
         return self.server or (HOME_SERVER if self.cluster == HOME_NAME else "")
+
+
+def joined(revisions: Iterable[str]) -> str:
+    """The revisions of all sources as one text, in their order: equal where all are."""
+    return _BETWEEN.join(revisions)
+
+
+def split(revision: str) -> tuple[str, ...]:
+    """What `joined` was made of."""
+    return tuple(revision.split(_BETWEEN))
 
 
 def _server_of(destination: Mapping[str, Any]) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 from trueup.domain.application import Application, Automated, SyncStatus
 from trueup.domain.lenient import as_list, as_mapping, as_text, as_whole
+from trueup.domain.origin import is_made_from, revision_in
 from trueup.domain.retry import SELF_HEAL, SELF_HEAL_COOLDOWN_SECONDS, next_retry, policy_of, self_heal_delay
-from trueup.domain.status import automated_operation, shown_source, token_of, with_token
+from trueup.domain.status import automated_operation, token_of, with_token
 
 _PEACE = "take the field out of Git, or stop whoever else sets it"
 
@@ -110,9 +111,9 @@ def _again(
 
 def requested_by_policy(app: Application, prune: bool, revision: str, attempts: int) -> dict[str, Any]:
     """The operation that an automated sync carries out."""
-    policy = as_mapping(as_mapping(app.raw.get("spec")).get("syncPolicy"))
-    options = [as_text(option) for option in as_list(policy.get("syncOptions"))]
-    return automated_operation(revision, prune=prune, sync_options=options, self_heal_attempts=attempts)
+    spec = as_mapping(app.raw.get("spec"))
+    options = [as_text(option) for option in as_list(as_mapping(spec.get("syncPolicy")).get("syncOptions"))]
+    return automated_operation(spec, revision, prune=prune, sync_options=options, self_heal_attempts=attempts)
 
 
 def _pause(app: Application, state: Mapping[str, Any], found: Situation, now: datetime) -> float:
@@ -159,8 +160,7 @@ def _already_tried(app: Application, state: Mapping[str, Any], revision: str) ->
 
 def _is_of(state: Mapping[str, Any], revision: str, spec: Mapping[str, Any]) -> bool:
     result = as_mapping(state.get("syncResult"))
-    source = result.get("source")
-    return result.get("revision") == revision and source in (None, shown_source(as_mapping(spec.get("source"))))
+    return revision_in(result) == revision and is_made_from(result, spec)
 
 
 def _seconds_since(time: Any, now: datetime) -> float | None:

@@ -66,6 +66,11 @@ class Clusters:
             )
         return secret
 
+    def server_named(self, name: str) -> str:
+        """The server of the one good Secret with this name; empty where there is none, or more than one."""
+        found = self._by_name.get(name, ())
+        return found[0].server if len(found) == 1 and not found[0].fault else ""
+
     def of_server(self, server: str) -> ClusterSecret | None:
         """The one good Secret for this server, as a watch of it needs; None where there is none."""
         found = self._by_server.get(server, ())

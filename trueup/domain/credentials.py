@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from trueup.domain.repository import normalize_url, redact_url, split_url
+from trueup.domain.source import Source
 
 SECRET_TYPE_LABEL = "argocd.argoproj.io/secret-type"  # noqa: S105 -- the name of a label
 #: Read in `webhook_secret`, as bytes: one secret a line, so that an old and a new one are valid side by side.
@@ -17,6 +18,8 @@ WEBHOOK_SECRET_KEY = "webhookSecret"  # noqa: S105 -- the name of a key
 #: Finds them.
 REPOSITORY_SECRETS = f"{SECRET_TYPE_LABEL} in (repository,repo-creds)"
 SecretKind = Literal["repository", "repo-creds"]
+#: What the Secret says that its URL leads to. A login for one is never shown to another of the same host.
+SourceType = Literal["git", "helm", "oci"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNSUPPORTED = (
@@ -27,6 +30,8 @@ _UNSUPPORTED = (
     "tlsClientCertKey",
 )
 _UNSUPPORTED_SWITCHES = ("enableLfs", "useAzureWorkloadIdentity")
+#: A chart repository has no keys.
+_UNSUPPORTED_OF_CHARTS = ("sshPrivateKey",)
 #: A host that takes a token as the password wants some user name, and any will do.
 _ANY_USER = "git"
 
@@ -49,6 +54,11 @@ class RepositoryCredentials:
     insecure: bool = False
     proxy: str = ""
     no_proxy: str = ""
+    type: SourceType = "git"
+    #: The charts lie in a registry (`enableOCI`, or the type `oci`), not below an index.
+    enable_oci: bool = False
+    #: The registry is asked over plain HTTP (`insecureOCIForceHttp`).
+    force_http: bool = False
 
     def __repr__(self) -> str:
         return f"RepositoryCredentials({self.secret}, {self.kind} {redact_url(self.url)})"
@@ -92,7 +102,7 @@ class RepositoryCredentials:
 def parse_secrets(secrets: Iterable[Mapping[str, Any]]) -> tuple[tuple[RepositoryCredentials, ...], tuple[str, ...]]:
     """The credentials in these Kubernetes Secrets, and a sentence for each Secret that cannot be used.
 
-    Secrets of another type, and those of charts and OCI registries, are passed over.
+    Secrets that are labelled as something else are passed over.
     """
     good: list[RepositoryCredentials] = []
     faults: list[str] = []
@@ -105,13 +115,13 @@ def parse_secrets(secrets: Iterable[Mapping[str, Any]]) -> tuple[tuple[Repositor
         parsed = _parse(name, kind, secret.get("data") or {})
         if isinstance(parsed, RepositoryCredentials):
             good.append(parsed)
-        elif parsed:
+        else:
             faults.append(f"Secret {name} is not used: {parsed}")
     return tuple(good), tuple(faults)
 
 
 def _parse(name: str, kind: SecretKind, data: Mapping[str, Any]) -> RepositoryCredentials | str:
-    """The credentials, or why there are none; the empty text where the Secret speaks of no Git repository."""
+    """The credentials, or why there are none."""
     try:
         values = {
             key: base64.b64decode(value or "", validate=True).decode()
@@ -120,12 +130,13 @@ def _parse(name: str, kind: SecretKind, data: Mapping[str, Any]) -> RepositoryCr
         }
     except (binascii.Error, UnicodeDecodeError, TypeError, ValueError):
         return "its data is not base64 of UTF-8 text"
-    if values.get("type", "git").strip() not in {"", "git"}:
-        return ""
+    source_type = _source_type(values.get("type", "").strip())
+    if source_type is None:
+        return "its type is none of git, helm and oci; correct it"
     url = values.get("url", "").strip()
     if not url:
         return "it has no url"
-    if fault := _unsupported(values):
+    if fault := _unsupported(values, source_type):
         return fault
     lines = {
         key: values.get(key, "").rstrip("\r\n")
@@ -147,13 +158,25 @@ def _parse(name: str, kind: SecretKind, data: Mapping[str, Any]) -> RepositoryCr
         insecure=_is_true(values.get("insecure", "")) or _is_true(values.get("insecureIgnoreHostKey", "")),
         proxy=lines["proxy"],
         no_proxy=lines["noProxy"],
+        type=source_type,
+        enable_oci=source_type == "oci" or _is_true(values.get("enableOCI", "")),
+        force_http=_is_true(values.get("insecureOCIForceHttp", "")),
     )
 
 
-def _unsupported(values: Mapping[str, str]) -> str:
+def _source_type(text: str) -> SourceType | None:
+    types: dict[str, SourceType] = {"": "git", "git": "git", "helm": "helm", "oci": "oci"}
+    return types.get(text)
+
+
+def _unsupported(values: Mapping[str, str], source_type: SourceType) -> str:
     for key in _UNSUPPORTED:
         if values.get(key):
             return f"{key} is not supported yet; use a username and password, a bearerToken or an sshPrivateKey"
+    if source_type != "git":
+        for key in _UNSUPPORTED_OF_CHARTS:
+            if values.get(key):
+                return f"{key} opens no chart repository; use a username and password or a bearerToken"
     for key in _UNSUPPORTED_SWITCHES:
         if _is_true(values.get(key, "")):
             return f"{key} is not supported yet; take it out"
@@ -167,13 +190,36 @@ def _is_true(text: str) -> bool:
 def select(
     url: str, credentials: Iterable[RepositoryCredentials], *, project: str = ""
 ) -> RepositoryCredentials | None:
-    """The credentials for this repository, or None.
+    """The credentials for this Git repository, or None.
 
     The repository's own Secret comes first; one without a login takes its login from the template
     (`repo-creds`) with the longest URL that the repository stands below, whole path segments
     compared, so that `https://host/org` says nothing of `https://host/organisation`. A Secret of
     the application's own project comes before one of no project; another project's is never used.
     """
+    return _select(url, [c for c in credentials if c.type == "git"], project)
+
+
+def select_for_charts(
+    url: str, credentials: Iterable[RepositoryCredentials], *, project: str = ""
+) -> RepositoryCredentials | None:
+    """The credentials for this repository of charts, or None: by the rules of `select`, of Secrets for charts alone.
+
+    A registry's login is not shown to a server of the same name that has an index, nor the other way round.
+    """
+    oci = split_url(url).scheme in {"oci", ""}
+    return _select(url, [c for c in credentials if c.type != "git" and c.enable_oci == oci], project)
+
+
+def select_for_source(
+    source: Source, credentials: Iterable[RepositoryCredentials], *, project: str = ""
+) -> RepositoryCredentials | None:
+    """The credentials for the repository, of Git or of charts, that the source comes from, or None."""
+    chosen = select_for_charts if source.is_chart else select
+    return chosen(source.repo_url, credentials, project=project)
+
+
+def _select(url: str, credentials: Iterable[RepositoryCredentials], project: str) -> RepositoryCredentials | None:
     usable = [c for c in credentials if c.project in {"", project} and c.fits(url)]
     key = normalize_url(url)
     own = [c for c in usable if c.kind == "repository" and normalize_url(c.url) == key]
@@ -189,6 +235,7 @@ def select(
         insecure=repository.insecure,
         proxy=repository.proxy or template.proxy,
         no_proxy=repository.no_proxy or template.no_proxy,
+        force_http=repository.force_http,
     )
 
 

@@ -1,4 +1,4 @@
-"""Durations as Kubernetes users write them.
+"""Durations as Kubernetes users write them, and as people read them.
 
 Protocol: Go's `time.ParseDuration` (`1h30m`, `1.5s`, `500ms`), and a bare whole number for seconds,
 as Argo CD's retry policy takes it.
@@ -49,3 +49,16 @@ def _nanoseconds(text: str) -> Fraction:
     if not unsigned or end != len(unsigned):
         raise ValueError("not a duration such as 30s, 5m30s or 1h")
     return -total if text.startswith("-") else total
+
+
+def spoken(seconds: float) -> str:
+    """In the unit that tells most: `340 ms`, `4.2 s`, `17 min`, `3 h`, `2 d`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"

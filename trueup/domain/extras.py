@@ -9,7 +9,7 @@ too. Once Trueup has applied, the note is history: a default that came back is n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,28 +27,34 @@ from trueup.domain.managedfields import (
     is_leaf,
     item_keys,
     member_value,
+    owns_itself,
     root,
 )
-from trueup.domain.normalize import LAST_APPLIED_ANNOTATION, is_ignored, says_nothing
+from trueup.domain.normalize import IGNORED_DEPTH_MAX, LAST_APPLIED_ANNOTATION, is_ignored, says_nothing
 from trueup.domain.normalize import wanted as wanted_of
 from trueup.domain.resource import Body, ResourceKey
 
+_CONTAINERS = (dict, list)
+
 #: Argo CD puts this label on what it delivers when it tracks by label; no repository asked for it.
-_INSTANCE_LABEL: Path = ("metadata", "labels", "app.kubernetes.io/instance")
+INSTANCE_LABEL: Path = ("metadata", "labels", "app.kubernetes.io/instance")
+
+#: Where notes stand, each of which is told apart.
+_NOTED = frozenset({"annotations", "metadata"})
 
 
 def extra_paths(
     key: ResourceKey, wanted: Body, manifest: Body, live: Body
 ) -> Iterator[tuple[Path, tuple[FieldOwner, ...]]]:
     """The topmost owned places that `wanted` lacks, each once, with every owner of the live value."""
-    walk = _Walk(key, manifest, live)
-    top = _Place(live, wanted, root(live), ())
+    walk = Owned(key, manifest, live)
+    top = Place(live, wanted, ())
     seen: set[Path] = set()
     for fields, own in _delivered(key, live):
         for path in walk.fields(fields, top):
-            if path not in seen and (own or path != _INSTANCE_LABEL):
+            if path not in seen and (own or path != INSTANCE_LABEL):
                 seen.add(path)
-                yield path, walk.owners(path)
+                yield path, walk.cursor(path).owners
 
 
 def _delivered(key: ResourceKey, live: Body) -> Iterator[tuple[Fields, bool]]:
@@ -57,8 +63,14 @@ def _delivered(key: ResourceKey, live: Body) -> Iterator[tuple[Fields, bool]]:
     own = [fields for owner, fields in applied if owner.manager == FIELD_MANAGER]
     yield from ((fields, True) for fields in own)
     yield from ((fields, False) for owner, fields in applied if owner.manager == ARGOCD_MANAGER)
-    if not own and (noted := last_applied(live)) is not None:
-        yield _as_fields(key, wanted_of(noted, key), live, root(live), ()), False
+    if not own and (noted := noted_fields(key, live)) is not None:
+        yield noted, False
+
+
+def noted_fields(key: ResourceKey, live: Body) -> Fields | None:
+    """What `kubectl apply` noted that it applied, as fields of what live still has; None where it noted nothing."""
+    noted = last_applied(live)
+    return None if noted is None else _as_fields(key, wanted_of(noted, key), live, root(live), ())
 
 
 def last_applied(live: Body) -> Body | None:
@@ -89,11 +101,12 @@ def _as_fields(key: ResourceKey, noted: Any, live: Any, cursor: Cursor, path: Pa
     if isinstance(noted, Mapping) and isinstance(live, Mapping):
         if path and is_whole_map(path, live, cursor):
             return {}
-        return {
+        fields = {
             f"f:{name}": _as_fields(key, value, live[name], cursor.field(name), (*path, name))
             for name, value in noted.items()
             if value is not None and live.get(name) is not None
         }
+        return {".": {}, **fields} if path else fields
     if isinstance(noted, list) and isinstance(live, list):
         kind = list_type(key, path, cursor)
         if kind.kind == "set":
@@ -111,26 +124,48 @@ def _as_fields(key: ResourceKey, noted: Any, live: Any, cursor: Cursor, path: Pa
     return {}
 
 
+def _has_all(value: Any, fields: Fields) -> bool:
+    """Whether every owned field is there: one that a rule has cut out is not to go with the others."""
+    if not isinstance(value, dict):
+        return True
+    owned = ((name[2:], below) for name, below in fields.items() if name.startswith("f:"))
+    return all(name in value and _has_all(value[name], below) for name, below in owned)
+
+
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a walk stands: what is there, what was asked for there, and who owns it."""
+class Place:
+    """Where a walk stands: what is there, and what was asked for there."""
 
     live: Any
     wanted: Any
-    cursor: Cursor
     path: Path
 
 
-class _Walk:
-    def __init__(self, key: ResourceKey, manifest: Body, live: Body) -> None:
+class Owned:
+    """Finds what live has, some manager owns, and nobody asked for."""
+
+    def __init__(
+        self,
+        key: ResourceKey,
+        manifest: Body,
+        live: Body,
+        *,
+        in_others_members: bool = True,
+        takes_whole: Callable[[tuple[FieldOwner, ...]], bool] | None = None,
+    ) -> None:
         self.key = key
         self.manifest = manifest
         self.root = root(live)
+        #: Whether parts count of a list member that nobody asked for and somebody else put there.
+        self.in_others_members = in_others_members
+        #: Whether a value that nobody asked for counts as one, because these are all who own any of it: its parts
+        #: may be required of each other, so that none of them could go alone.
+        self.takes_whole = takes_whole
 
-    def fields(self, fields: Fields, at: _Place) -> Iterator[Path]:
+    def fields(self, fields: Fields, at: Place) -> Iterator[Path]:
         """The places that these fields own and nobody asked for."""
         check_depth(at.path, self.key)
-        if isinstance(at.live, Mapping):
+        if isinstance(at.live, dict):
             for name, below in fields.items():
                 if name.startswith("f:"):
                     yield from self._field(name[2:], below, at)
@@ -142,22 +177,39 @@ class _Walk:
                     if value in at.live and not (isinstance(at.wanted, list) and value in at.wanted):
                         yield (*at.path, Member(value))
 
-    def _field(self, name: str, fields: Fields, at: _Place) -> Iterator[Path]:
+    def _field(self, name: str, fields: Fields, at: Place) -> Iterator[Path]:
         value = at.live.get(name)
-        path = (*at.path, name)
-        if value is None or is_ignored(self.key, path, self.manifest):
+        if value is None:
             return
-        asked = at.wanted.get(name) if isinstance(at.wanted, Mapping) else None
-        cursor = at.cursor.field(name)
-        if not is_leaf(fields):
-            yield from self.fields(fields, _Place(value, asked, cursor, path))
-        elif asked is None and not says_nothing(value, name, self.key):
-            # A map or list whose members others own is not ours to remove, though an entry names it.
-            parted = bool(value) and isinstance(value, Mapping | list) and cursor.nodes and not cursor.is_whole
-            if not parted:
+        asked = at.wanted.get(name) if isinstance(at.wanted, dict) else None
+        leaf = is_leaf(fields)
+        if leaf and asked is not None:
+            return
+        path = (*at.path, name)
+        if len(path) <= IGNORED_DEPTH_MAX and is_ignored(self.key, path, self.manifest):
+            return
+        if not leaf:
+            if asked is None and "." in fields and self._goes_whole(value, path) and _has_all(value, fields):
                 yield path
+            else:
+                yield from self.fields(fields, Place(value, asked, path))
+        elif not says_nothing(value, name, self.key, at.path) and not self._is_parted(value, path):
+            yield path
 
-    def _items(self, fields: Fields, at: _Place) -> Iterator[Path]:
+    def _is_parted(self, value: Any, path: Path) -> bool:
+        """Whether others own members of the map or list here: it is not ours to remove, though an entry names it."""
+        if not value or not isinstance(value, _CONTAINERS):
+            return False
+        cursor = self.cursor(path)
+        return bool(cursor.nodes) and not cursor.is_whole
+
+    def _goes_whole(self, value: Any, path: Path) -> bool:
+        """Whether nothing is left of it without its parts, so that it has to go as one."""
+        if self.takes_whole is None or not isinstance(value, dict) or path[-1] in _NOTED:
+            return False
+        return not says_nothing({}, path[-1], self.key, path[:-1]) and self.takes_whole(self.cursor(path).owners)
+
+    def _items(self, fields: Fields, at: Place) -> Iterator[Path]:
         """The same for the members of a keyed list, each list matched once."""
         by_keys: dict[tuple[str, ...], list[tuple[Item, Fields]]] = {}
         for name, below in fields.items():
@@ -171,21 +223,20 @@ class _Walk:
                     continue
                 asked = {other: at.wanted[one] for one, other in pairing.pairs}
             there = {key_values(item, keys): index for index, item in enumerate(at.live)}
-            owned = at.cursor.items(keys)
             for item, below in members:
                 values = tuple(value for _, value in item.keys)
                 index = there.get(values)
                 if index is None:
                     continue
                 path = (*at.path, item)
-                if index not in asked and "." in below:
+                if index not in asked and owns_itself(below):
                     yield path
-                else:
-                    cursor = owned.get(values, NOWHERE)
-                    yield from self.fields(below, _Place(at.live[index], asked.get(index), cursor, path))
+                elif index in asked or self.in_others_members:
+                    yield from self.fields(below, Place(at.live[index], asked.get(index), path))
 
-    def owners(self, path: Path) -> tuple[FieldOwner, ...]:
+    def cursor(self, path: Path) -> Cursor:
+        """Every entry that owns something at the place or below."""
         cursor = self.root
         for segment in path:
             cursor = cursor.below(segment)
-        return cursor.owners
+        return cursor

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,12 +91,49 @@ def find(body: Any, path: Path) -> Any:
 
 def pointer(body: Any, path: Path) -> str:
     """The JSON pointer (RFC 6901) of the path in this object; `-` stands for a list member it lacks."""
-    tokens = []
-    value = body
-    for segment in path:
-        token, value = _step(value, segment)
-        tokens.append(token.replace("~", "~0").replace("/", "~1"))
-    return "".join(f"/{token}" for token in tokens)
+    return Pointers(body).found(path)[0]
+
+
+class Pointers:
+    """JSON pointers into one object, which must not change meanwhile: no list is walked through for each of them."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        #: By list and the fields that tell its members apart: where the first of each stands.
+        self._places: dict[tuple[int, tuple[str, ...] | None], dict[Any, int]] = {}
+
+    def found(self, path: Path) -> tuple[str, Any]:
+        """The JSON pointer of the path, and what stands there, or ABSENT; `-` stands for a list member that is not."""
+        tokens = []
+        value = self._body
+        for segment in path:
+            if isinstance(value, list) and isinstance(segment, Item | Member):
+                index = self._index(value, segment)
+                token, value = ("-", ABSENT) if index is None else (str(index), value[index])
+            else:
+                token, value = _step(value, segment)
+            tokens.append(token.replace("~", "~0").replace("/", "~1"))
+        return "".join(f"/{token}" for token in tokens), value
+
+    def _index(self, items: list[Any], segment: Item | Member) -> int | None:
+        names = tuple(name for name, _ in segment.keys) if isinstance(segment, Item) else None
+        places = self._places.get((id(items), names))
+        if places is None:
+            places = self._places[id(items), names] = _first_places(items, names)
+        wanted = tuple(value for _, value in segment.keys) if isinstance(segment, Item) else segment.value
+        return places.get(wanted)
+
+
+def _first_places(items: list[Any], names: tuple[str, ...] | None) -> dict[Any, int]:
+    """By value of these fields, or of the member itself where there are no fields: where the first one stands."""
+    places: dict[Any, int] = {}
+    for index, item in enumerate(items):
+        if names is not None and not isinstance(item, Mapping):
+            continue
+        value = item if names is None else tuple(item.get(name) for name in names)
+        with suppress(TypeError):  # no scalar, so no key
+            places.setdefault(value, index)
+    return places
 
 
 def _step(value: Any, segment: Segment) -> tuple[str, Any]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from trueup.domain.errors import InvalidSpecError
+from trueup.domain.wildcards import Dialect, expression
 
 PATTERN_CHARS_MAX = 2_000
 #: `{a,b}{c,d}` stands for four patterns.
@@ -23,14 +24,14 @@ def compile_glob(pattern: str, field: str) -> Callable[[str], bool]:
     if len(pattern) > PATTERN_CHARS_MAX:
         raise InvalidSpecError(f"{field} is longer than {PATTERN_CHARS_MAX} characters; shorten it")
     try:
-        matchers = [re.compile(_expression(plain)) for plain in _alternatives(pattern)]
+        matchers = [re.compile(expression(plain, _DIALECT)) for plain in alternatives(pattern)]
     except ValueError as e:
         raise InvalidSpecError(f"{field} is not a glob: {e}") from None
     return lambda path: any(matcher.fullmatch(path) for matcher in matchers)
 
 
-def _alternatives(pattern: str) -> list[str]:
-    """The patterns without braces that one with braces stands for."""
+def alternatives(pattern: str) -> list[str]:
+    """The patterns without braces that one with braces stands for, the first of each first; ValueError for no end."""
     finished: list[str] = []
     pending = [pattern]
     while pending:
@@ -42,7 +43,7 @@ def _alternatives(pattern: str) -> list[str]:
             bounds = [start, *commas, end]
             pending += [
                 current[:start] + current[left + 1 : right] + current[end + 1 :]
-                for left, right in itertools.pairwise(bounds)
+                for left, right in reversed(list(itertools.pairwise(bounds)))
             ]
         if len(finished) + len(pending) > ALTERNATIVES_MAX:
             raise ValueError(f"its braces stand for more than {ALTERNATIVES_MAX} patterns")
@@ -72,36 +73,6 @@ def _first_group(pattern: str) -> tuple[int, int, list[int]]:
     return -1, -1, []
 
 
-def _expression(pattern: str) -> str:
-    """A regular expression that never backtracks over more than one `*`."""
-    segments: list[str] = [""]
-    position = 0
-    while position < len(pattern):
-        character = pattern[position]
-        position += 1
-        if character == "*":
-            segments.append("")
-        elif character == "?":
-            segments[-1] += "."
-        elif character == "\\":
-            segments[-1] += re.escape(pattern[position : position + 1] or "\\")
-            position += 1
-        elif character == "[":
-            match = _CLASS.match(pattern, position - 1)
-            if match is None:
-                raise ValueError("a `[` does not begin a set such as [abc], [a-z] or [!a]")
-            segments[-1] += _character_class(match)
-            position = match.end()
-        else:
-            segments[-1] += re.escape(character)
-    first, *rest = segments
-    if not rest:
-        return f"(?s:{first})"
-    *middle, last = rest
-    # Each part between two stars is taken where it first fits, which is right for all but the last.
-    return f"(?s:{first}" + "".join(f"(?>.*?{part})" for part in middle) + f".*{last})"
-
-
 def _character_class(match: re.Match[str]) -> str:
     if match["list"] is not None:
         members = "".join(re.escape(c) for c in match["list"])
@@ -110,3 +81,12 @@ def _character_class(match: re.Match[str]) -> str:
             raise ValueError("a range in brackets runs backwards")
         members = f"{re.escape(match['low'])}-{re.escape(match['high'])}"
     return f"[{'^' if match['negated'] else ''}{members}]"
+
+
+_DIALECT = Dialect(
+    one=".",
+    set_pattern=_CLASS,
+    set_expression=_character_class,
+    set_said="[abc], [a-z] or [!a]",
+    last_backslash=re.escape("\\"),
+)

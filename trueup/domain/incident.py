@@ -1,31 +1,29 @@
 """An incident: one stretch of time in which an application was not what Git says. Pure.
 
-It opens with the first difference, changes while it is open, and closes when live and Git agree
-again. What drifts again soon after is the same incident, so that an edit war is one story and not
-a hundred.
+How it goes on from one comparison to the next is told by `trueup.domain.incident_story`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from trueup.domain.application import ApplicationId
+from trueup.domain.attribution import UNKNOWN, Attribution, Person, described
 from trueup.domain.resource import ResourceKey
-from trueup.domain.retry import SELF_HEAL_COOLDOWN_SECONDS
 
 #: Drift: live moved away from a revision that was there. Revision: Git moved, and nobody delivered it.
 Cause = Literal["Drift", "Revision"]
 #: How it ended. SelfHealed: by the policy. Synced: by a sync that somebody asked for or a push brought.
 #: Reverted: live came back by itself. Accepted: Git came to say what live had.
 Ending = Literal["SelfHealed", "Synced", "Reverted", "Accepted"]
+#: What an entry of the history tells of. Reopened: it drifted again soon after it was put right.
+Turn = Literal["Opened", "Changed", "Reopened", "Closed"]
 
 OBJECTS_MAX = 20
 FIELDS_MAX = 30
-FLIPS_MAX = 50
-FLIP_TIMES_MAX = 20
 WAR_WINDOW_SECONDS = 60.0
 #: What people are told of an object beside its name, by its status.
 REMARKS = {"OutOfSync": "", "Missing": "is not in the cluster", "Unwanted": "is no longer in Git"}
@@ -45,6 +43,32 @@ class Field:
     manager: str = ""
     #: When, as the API server wrote it (RFC 3339); empty where nobody can tell.
     time: str = ""
+    #: How: `Apply`, `Update`, or the verb of the audit log.
+    operation: str = ""
+    #: Whom the API server authenticated, where it told us.
+    person: Person | None = None
+    #: Whether the audit event was matched by object and time alone.
+    is_probable: bool = False
+    #: By which subresource, such as `scale`; empty for the object itself.
+    subresource: str = ""
+
+    @property
+    def attribution(self) -> Attribution:
+        return Attribution(
+            self.manager, self.operation, self.subresource, self.time, person=self.person, is_probable=self.is_probable
+        )
+
+    def by(self, attribution: Attribution) -> Field:
+        """The same place, written by somebody else than was thought."""
+        return replace(
+            self,
+            manager=attribution.manager,
+            time=attribution.time,
+            operation=attribution.operation,
+            person=attribution.person,
+            is_probable=attribution.is_probable,
+            subresource=attribution.subresource,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +79,13 @@ class DriftedObject:
     fields: tuple[Field, ...] = ()
     #: How many fields more there are than `fields` has room for.
     fields_left_out: int = 0
+    #: Of one that is missing: who deleted it.
+    deleted_by: Attribution = UNKNOWN
+
+    @property
+    def attributions(self) -> tuple[Attribution, ...]:
+        """The last write of each field, or of the object as a whole."""
+        return tuple(field.attribution for field in self.fields) or (self.deleted_by,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +97,9 @@ class Flip:
     manager: str
     #: The latest ones, oldest first.
     times: tuple[datetime, ...]
+    #: Whom the audit log names; empty where it does not.
+    user: str = ""
+    subresource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +111,28 @@ class War:
     #: Empty where nobody can tell.
     manager: str
     flips: int
+    user: str = ""
+    subresource: str = ""
 
     def __str__(self) -> str:
         where = f"{self.path} of {self.key}" if self.path else str(self.key)
-        by = f" by {self.manager}" if self.manager else ""
+        who = described(self.manager, user=self.user, subresource=self.subresource)
+        by = f" by {who}" if who else ""
         return f"{where} was changed{by} {self.flips} times within {WAR_WINDOW_SECONDS:.0f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One turn of the story."""
+
+    time: datetime
+    what: Turn
+    #: Who wrote what was new then, each once, as the `credit` of an Attribution; empty for an end.
+    by: tuple[str, ...] = ()
+    #: How many fields differed since then.
+    fields: int = 0
+    #: How it ended, of an end.
+    ending: Ending | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +168,8 @@ class Incident:
     #: How often it drifted: 1, and one more each time it did after it was put right.
     times: int = 1
     flips: tuple[Flip, ...] = ()
+    #: Oldest first. The first turn is always kept, of the others the latest.
+    history: tuple[HistoryEntry, ...] = ()
     message: Message | None = None
     #: Who is about to tell the channel, and until when nobody else may.
     claimed_by: str = ""
@@ -132,8 +185,31 @@ class Incident:
     @property
     def managers(self) -> tuple[str, ...]:
         """The field managers that wrote what differs, each once; empty where nobody can tell."""
-        written = (field.manager for item in self.objects for field in item.fields if field.manager)
+        written = (each.manager for item in self.objects for each in item.attributions if each.manager)
         return tuple(dict.fromkeys(written))
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The field managers behind which nobody is known, each once."""
+        written = (each for item in self.objects for each in item.attributions if each.person is None)
+        return tuple(dict.fromkeys(each.manager for each in written if each.manager))
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Whom the audit log names, each once; one that is only probable as `probably` and the name."""
+        named = (each.who for item in self.objects for each in item.attributions if each.person is not None)
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def persons(self) -> tuple[Person, ...]:
+        """The same with all that is known of them, each once."""
+        written = (each.person for item in self.objects for each in item.attributions if each.person is not None)
+        return tuple(dict.fromkeys(written))
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """Who wrote what differs, each once: people where they are known, `manager NAME` where they are not."""
+        return writers_of(self.objects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,112 +230,7 @@ class Found:
     trouble: str = ""
 
 
-def opened(last: Incident | None, found: Found, now: datetime) -> Incident:
-    """The incident after a comparison that found differences: a new one, or `last` brought up to date.
-
-    `last` is the application's latest incident, open or closed. Where nothing is new it is returned
-    as it is.
-    """
-    if last is None or not _continues(last, found, now):
-        kept, left_out = _bounded(found.objects, found.objects_left_out)
-        flips = _flips((), kept, now)
-        return Incident(
-            found.application,
-            found.application_uid,
-            found.cluster,
-            found.cause,
-            found.revision,
-            now,
-            now,
-            kept,
-            left_out,
-            found.self_heals,
-            found.trouble,
-            flips=flips,
-        )
-    objects, unseen = found.objects, 0
-    if last.is_open and found.scope is not None:
-        # Of what a record had no room for nobody can tell what a look in part has seen again.
-        unseen = last.objects_left_out
-        seen = {item.key for item in objects}
-        rest = (item for item in last.objects if item.key not in found.scope and item.key not in seen)
-        objects = tuple(sorted((*objects, *rest), key=lambda item: item.key))
-    kept, left_out = _bounded(objects, found.objects_left_out)
-    left_out = max(left_out, unseen)
-    moved = kept if not last.is_open else _moved(last.objects, kept)
-    after = replace(
-        last,
-        revision=found.revision,
-        objects=kept,
-        objects_left_out=left_out,
-        self_heals=found.self_heals,
-        trouble=found.trouble,
-        closed_at=None,
-        ending="",
-        times=last.times + (not last.is_open),
-        flips=_flips(last.flips, moved, now),
-    )
-    return last if after == last else replace(after, updated_at=now)
-
-
-def closed(incident: Incident, ending: Ending, now: datetime) -> Incident:
-    """The incident once live and Git agree; what it was about stays readable."""
-    return replace(incident, closed_at=now, updated_at=now, ending=ending, trouble="")
-
-
-def war(incident: Incident | None, now: datetime, *, flips_per_minute_max: int) -> War | None:
-    """The place that flips most, where that is more often than the bound within the last minute."""
-    since = now - timedelta(seconds=WAR_WINDOW_SECONDS)
-    counted = [
-        War(flip.key, flip.path, flip.manager, sum(time > since for time in flip.times))
-        for flip in (incident.flips if incident else ())
-    ]
-    worst = max(counted, key=lambda each: each.flips, default=None)
-    return worst if worst is not None and worst.flips > flips_per_minute_max else None
-
-
-def _continues(last: Incident, found: Found, now: datetime) -> bool:
-    """Whether it is the same story: still open, or about one of the same objects and not long over."""
-    if last.application_uid != found.application_uid:
-        return False
-    if last.closed_at is None:
-        return True
-    if last.cause != found.cause or found.cause == "Revision":
-        return False
-    recent = (now - last.closed_at).total_seconds() < SELF_HEAL_COOLDOWN_SECONDS
-    return recent and bool({item.key for item in last.objects} & {item.key for item in found.objects})
-
-
-def _bounded(objects: Iterable[DriftedObject], left_out: int) -> tuple[tuple[DriftedObject, ...], int]:
-    every = [
-        replace(
-            item,
-            fields=item.fields[:FIELDS_MAX],
-            fields_left_out=item.fields_left_out + max(0, len(item.fields) - FIELDS_MAX),
-        )
-        for item in objects
-    ]
-    return tuple(every[:OBJECTS_MAX]), left_out + max(0, len(every) - OBJECTS_MAX)
-
-
-def _places(objects: Iterable[DriftedObject]) -> Mapping[tuple[ResourceKey, str], Field | None]:
-    return {(item.key, field.path if field else ""): field for item in objects for field in (item.fields or (None,))}
-
-
-def _moved(before: Iterable[DriftedObject], after: Iterable[DriftedObject]) -> tuple[DriftedObject, ...]:
-    """Of an incident that was open: the objects with a place that holds something else than it did."""
-    known = _places(before)
-    return tuple(
-        item
-        for item in after
-        if any(place not in known or known[place] != field for place, field in _places([item]).items())
-    )
-
-
-def _flips(before: tuple[Flip, ...], moved: Iterable[DriftedObject], now: datetime) -> tuple[Flip, ...]:
-    known = {(flip.key, flip.path): flip for flip in before}
-    for (key, path), field in _places(moved).items():
-        flip = known.pop((key, path), Flip(key, path, "", ()))
-        manager = (field.manager if field else "") or flip.manager
-        known[key, path] = replace(flip, manager=manager, times=(*flip.times, now)[-FLIP_TIMES_MAX:])
-    return tuple(known.values())[-FLIPS_MAX:]
+def writers_of(objects: Iterable[DriftedObject]) -> tuple[str, ...]:
+    """Who wrote what differs there, each once; nobody where that is not known."""
+    written = (each.credit for item in objects for each in item.attributions if each.manager or each.person)
+    return tuple(dict.fromkeys(written))

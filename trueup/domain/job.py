@@ -17,7 +17,7 @@ JOB_VERSION = 1
 #: A scope with more members than this becomes "everything".
 SCOPE_MEMBERS_MAX = 500
 
-JobKind = Literal["repository", "application"]
+JobKind = Literal["repository", "application", "view"]
 
 
 class Priority(IntEnum):
@@ -34,7 +34,7 @@ class Scope:
     """The part that an event points at; None is everything.
 
     For a repository job the members are application ids to look at whatever the commits changed;
-    for an application job they are ResourceKeys.
+    for an application job they are ResourceKeys; for a view job they name the looks that wait for its answer.
     """
 
     members: frozenset[str] | None = None
@@ -65,7 +65,7 @@ EVERY_LIVE_OBJECT = Scope(frozenset({EVERY_OBJECT}))
 @dataclass(frozen=True, slots=True)
 class Job:
     kind: JobKind
-    #: A repository's normalised URL, or `namespace/name` of an application.
+    #: A repository's normalised URL, or `namespace/name` of an application, also for a view of it.
     subject: str
     scope: Scope
     priority: Priority
@@ -139,3 +139,12 @@ def application_job(
 ) -> Job:
     """`repository` is the normalised URL in whose lane it waits; without one it shares a lane with all such."""
     return Job("application", str(application), scope, priority, delay_seconds, tip, repository)
+
+
+def view_job(application: ApplicationId, look: str) -> Job:
+    """Render and compare without writing, for people who look: `look` names who waits for the answer.
+
+    A look that is asked for while a view runs is answered by the next one. So an answer that names it was worked
+    out after it was asked for. All views share a lane: however many people look, the others have their turn.
+    """
+    return Job("view", str(application), Scope(frozenset({look})), Priority.DRIFT, lane="views")

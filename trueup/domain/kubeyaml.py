@@ -20,7 +20,7 @@ from trueup.domain.kubeyaml_build import DocumentBuilder, DocumentError, YamlBou
 if not yaml.__with_libyaml__:
     raise ImportError("PyYAML was built without libyaml, which Trueup needs; install a binary wheel of PyYAML")
 
-__all__ = ["Document", "YamlBounds", "YamlError", "read_documents", "read_json"]
+__all__ = ["Document", "YamlBounds", "YamlError", "chunks", "read_documents", "read_json", "text_of"]
 
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _SEPARATOR = "---"
@@ -54,7 +54,7 @@ def read_documents(path: str, content: bytes, bounds: YamlBounds) -> tuple[Docum
     """
     documents: list[Document] = []
     builder = DocumentBuilder(bounds)
-    for first_line, chunk in _chunks(path, _text(path, content, bounds)):
+    for first_line, chunk in chunks(path, text_of(path, content, bounds)[0]):
         number = len(documents) + 1
         if number > bounds.documents_max:
             raise YamlError(path, f"it holds more than {bounds.documents_max} documents; split the file")
@@ -70,7 +70,7 @@ def read_documents(path: str, content: bytes, bounds: YamlBounds) -> tuple[Docum
 
 def read_json(path: str, content: bytes, bounds: YamlBounds) -> tuple[Document, ...]:
     """The one value of a `.json` file."""
-    text = _text(path, content, bounds)
+    text, _, _ = text_of(path, content, bounds)
     try:
         value = checked_json(orjson.loads(text), bounds)
     except orjson.JSONDecodeError as e:
@@ -81,18 +81,19 @@ def read_json(path: str, content: bytes, bounds: YamlBounds) -> tuple[Document, 
     return () if value is None else (Document(1, value),)
 
 
-def _text(path: str, content: bytes, bounds: YamlBounds) -> str:
+def text_of(path: str, content: bytes, bounds: YamlBounds) -> tuple[str, bytes, str]:
+    """A file's text, the mark that stands before it, and how it is encoded; YamlError for what is no text."""
     if len(content) > bounds.file_bytes_max:
         raise YamlError(path, f"it is larger than {bounds.file_bytes_max} bytes; split the file")
     mark, encoding = next((pair for pair in _BYTE_ORDER_MARKS if content.startswith(pair[0])), (b"", "utf-8"))
     try:
-        return content[len(mark) :].decode(encoding)
+        return content[len(mark) :].decode(encoding), mark, encoding
     except UnicodeDecodeError as e:
         line = content.count(b"\n", 0, e.start) + 1
         raise YamlError(path, f"line {line} is not {encoding.upper()}; save the file as UTF-8") from None
 
 
-def _chunks(path: str, text: str) -> Iterator[tuple[int, str]]:
+def chunks(path: str, text: str) -> Iterator[tuple[int, str]]:
     """Each stretch between lines that begin with `---`, with the number of its first line.
 
     kubectl separates before it parses, so a `---` inside a quoted scalar separates as well.

@@ -26,4 +26,9 @@ def as_texts(value: object) -> tuple[str, ...]:
 
 
 def as_whole(value: object, default: int = 0) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
+    number = whole_or_none(value)
+    return default if number is None else number
+
+
+def whole_or_none(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -8,7 +8,7 @@ objects whose field managers say nothing about the list. Source: `x-kubernetes-l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +24,8 @@ class ListType:
 
 ATOMIC = ListType("atomic")
 SET = ListType("set")
+
+_SCALARS = (str, int, float, bool)
 
 #: The value that the API server gives to a list key that the manifest leaves out.
 KEY_DEFAULTS: Mapping[str, str] = {"protocol": "TCP"}
@@ -67,9 +69,35 @@ _POD_OWNERS = frozenset(
 )
 
 
+#: The groups with a dot that the API server serves by itself; others under `k8s.io`, as the Gateway API, are custom.
+_BUILTIN_GROUPS = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        "admissionregistration",
+        "apiextensions",
+        "apiregistration",
+        "authentication",
+        "authorization",
+        "certificates",
+        "coordination",
+        "discovery",
+        "events",
+        "flowcontrol.apiserver",
+        "internal.apiserver",
+        "networking",
+        "node",
+        "rbac.authorization",
+        "resource",
+        "scheduling",
+        "storage",
+        "storagemigration",
+    )
+)
+
+
 def is_builtin(group: str) -> bool:
     """Whether the API server itself keeps this group's objects as typed values, and so rewrites them."""
-    return "." not in group or group.endswith(".k8s.io")
+    return "." not in group or group in _BUILTIN_GROUPS
 
 
 def known_list_type(key: ResourceKey, path: Path) -> ListType:
@@ -108,7 +136,7 @@ def pair_items(desired: Sequence[Any], live: Sequence[Any], keys: tuple[str, ...
     """Match members by key; None where keys cannot tell them apart, so that position must.
 
     A desired member that leaves out a key whose default is not known here is the live member that
-    alone agrees on the others.
+    alone agrees on the others, of those that no other one is.
     """
     by_key: dict[tuple[Scalar, ...], int] = {}
     for index, item in enumerate(live):
@@ -116,43 +144,50 @@ def pair_items(desired: Sequence[Any], live: Sequence[Any], keys: tuple[str, ...
         if values is None or values in by_key:
             return None
         by_key[values] = index
-    pairs: list[tuple[int, int]] = []
-    left: list[int] = []
-    stated: set[Item] = set()
-    taken: set[int] = set()
+    pairs: dict[int, int] = {}
+    stated: set[Item | tuple[Scalar, ...]] = set()
+    partial: list[tuple[int, Item]] = []
     for index, item in enumerate(desired):
-        if key_values(item, keys) is None or not any(key in item for key in keys):
+        values = key_values(item, keys)
+        given = [key for key in keys if key in item] if values is not None else []
+        if values is None or not given:
             return None
-        selector = item_of(item, keys)
+        is_complete = len(given) == len(keys) or all(key in item or key in KEY_DEFAULTS for key in keys)
+        selector = values if is_complete else item_of(item, keys)
         if selector in stated:
             return None
         stated.add(selector)
-        if all(key in item or key in KEY_DEFAULTS for key in keys):
-            match = by_key.get(tuple(value for _, value in selector.keys))
-        else:
-            match = _only_match(selector, live)
-        if match is None or match in taken:
-            left.append(index)
-        else:
+        if isinstance(selector, Item):
+            partial.append((index, selector))
+        elif (match := by_key.get(values)) is not None:
+            pairs[index] = match
+    taken = set(pairs.values())
+    # Who leaves out a key may be any of several members, so that it gets what the others leave.
+    for index, selector in sorted(partial, key=lambda each: -len(each[1].keys)):
+        if (match := _only_match(selector, live, taken)) is not None:
+            pairs[index] = match
             taken.add(match)
-            pairs.append((index, match))
-    return Pairing(tuple(pairs), tuple(left), tuple(i for i in range(len(live)) if i not in taken))
+    return Pairing(
+        tuple(sorted(pairs.items())),
+        tuple(index for index in range(len(desired)) if index not in pairs),
+        tuple(index for index in range(len(live)) if index not in taken),
+    )
 
 
-def _only_match(stated: Item, live: Sequence[Any]) -> int | None:
-    matches = [index for index, candidate in enumerate(live) if stated.selects(candidate)]
+def _only_match(stated: Item, live: Sequence[Any], taken: Collection[int]) -> int | None:
+    matches = [index for index, item in enumerate(live) if index not in taken and stated.selects(item)]
     return matches[0] if len(matches) == 1 else None
 
 
 def key_values(item: Any, keys: tuple[str, ...]) -> tuple[Scalar, ...] | None:
     """The member's values for these keys, known defaults filled in; None for what is no keyed member."""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict) and not isinstance(item, Mapping):
         return None
-    values = tuple(item.get(key, KEY_DEFAULTS.get(key)) for key in keys)
-    if not all(_is_scalar(value) for value in values) or all(value is None for value in values):
-        return None
-    return values
-
-
-def _is_scalar(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
+    values = tuple([item.get(key, KEY_DEFAULTS.get(key)) for key in keys])
+    says_one = False
+    for value in values:
+        if value is not None:
+            if not isinstance(value, _SCALARS):
+                return None
+            says_one = True
+    return values if says_one else None

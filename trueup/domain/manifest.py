@@ -15,6 +15,8 @@ from trueup.domain.kubeyaml import Document, YamlBounds, read_documents, read_js
 from trueup.domain.resource import Body, Manifest, ResourceKey, split_api_version
 
 OBJECTS_MAX = 10_000
+#: A file that holds these words anywhere is passed over.
+SKIP_MARKER = b"+argocd:skip-file-rendering"
 LAST_APPLIED_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 DEFAULT_BOUNDS = YamlBounds()
 
@@ -44,6 +46,8 @@ class RawObject:
     body: Body
     #: `path/to/file.yaml, document 2`.
     origin: str
+    #: Which of the Application's sources describes it.
+    source: int = 0
 
     @property
     def group(self) -> str:
@@ -65,6 +69,13 @@ class RawObject:
     def namespace(self) -> str:
         """As the file states it; empty where it says nothing."""
         return str(self.body["metadata"].get("namespace", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    manifests: tuple[Manifest, ...]
+    #: What a later source describes too: the object, and the place that no longer counts.
+    repeated: tuple[tuple[ResourceKey, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +109,35 @@ def parse_manifests(
     return Parsed(tuple(objects), tuple(unrelated))
 
 
+def parse_array(
+    path: str, content: bytes, *, bounds: YamlBounds = DEFAULT_BOUNDS, objects_max: int = OBJECTS_MAX
+) -> tuple[RawObject, ...]:
+    """The objects of one JSON value that a program made: one object, or an array of them; null stands for none.
+
+    StalledError as of `parse_manifests`, but nothing is passed over: whoever makes a value means it.
+    """
+    values = [document.value for document in read_json(path, content, bounds)]
+    if values and isinstance(values[0], list):
+        values = values[0]
+    numbered = (Document(number, value) for number, value in enumerate(values, start=1) if value is not None)
+    flat = [found for document in numbered for found in _flatten(path, document)]
+    if len(flat) > objects_max:
+        raise StalledError(f"the source holds more than {objects_max} objects; split the Application")
+    return tuple(RawObject(_cleaned(_checked(body, origin)), origin) for body, origin in flat)
+
+
 def settle_namespaces(
     objects: Iterable[RawObject], *, namespaced: Mapping[tuple[str, str], bool], default_namespace: str
-) -> tuple[Manifest, ...]:
-    """Each object under its final name.
+) -> Settled:
+    """Each object under its final name. Of two sources that describe the same one the later one's counts.
 
     `namespaced` tells by (group, kind) whether objects of a kind live in a namespace; one that it
-    does not know counts as namespaced. StalledError if two places describe the same object, or if
+    does not know counts as namespaced. StalledError if one source describes an object twice, or if
     an object needs a namespace and there is none.
     """
     manifests: dict[ResourceKey, Manifest] = {}
+    sources: dict[ResourceKey, int] = {}
+    repeated: list[tuple[ResourceKey, str]] = []
     for item in objects:
         namespace = ""
         if namespaced.get((item.group, item.kind), True):
@@ -117,15 +147,23 @@ def settle_namespaces(
                 raise StalledError(f"{item.origin}: {item.kind} {item.name} {what}")
         key = ResourceKey(item.group, item.kind, namespace, item.name)
         first = manifests.get(key)
-        if first is not None:
+        if first is not None and sources[key] != item.source:
+            repeated.append((key, first.origin))
+        elif first is not None:
             raise StalledError(f"{key} is described twice: in {first.origin} and in {item.origin}; remove one of them")
         manifests[key] = Manifest(key, item.version, _in_namespace(item.body, namespace), item.origin)
-    return tuple(manifests.values())
+        sources[key] = item.source
+    return Settled(tuple(manifests.values()), tuple(repeated))
 
 
 def desired_hash(manifest: Manifest) -> str:
     """A digest of what Git wants of the object, the same however its keys are ordered."""
-    return hashlib.sha256(orjson.dumps(manifest.body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return content_hash(manifest.body)
+
+
+def content_hash(value: Any) -> str:
+    """A digest of a JSON value, the same however its keys are ordered."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _is_unrelated(value: Any) -> bool:

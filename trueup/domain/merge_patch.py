@@ -26,6 +26,19 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     return patch
 
 
+def patched(old: Any, patch: Any) -> Any:
+    """What the merge patch makes of `old`."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(old) if isinstance(old, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = patched(result.get(name), value)
+    return result
+
+
 def without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
     """The object as a merge patch can express it."""
     return {

@@ -10,15 +10,18 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-from trueup.domain.fieldpath import Path
+from trueup.domain.fieldpath import Path, check_depth
 from trueup.domain.listkeys import is_builtin
 from trueup.domain.quantity import same_quantity
 from trueup.domain.resource import TRACKING_ANNOTATION, Body, ResourceKey
 
 LAST_APPLIED_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 
+#: No place deeper than an annotation is always ignored.
+IGNORED_DEPTH_MAX = 3
 _NOT_WANTED = frozenset({"apiVersion", "kind", "status"})
 #: A manifest's name and namespace are its key; the rest of these only the API server writes.
 _METADATA_NOT_WANTED = frozenset(
@@ -61,9 +64,9 @@ _EMPTY_OBJECTS = frozenset(
         "options",
         "overhead",
         "parameters",
+        "properties",
         "requests",
         "resources",
-        "securityContext",
         "status",
         "strategy",
         "stringData",
@@ -74,6 +77,7 @@ _EMPTY_OBJECTS = frozenset(
 #: Booleans and numbers whose zero is not written out, because it is what leaving them out means.
 _ZEROS = frozenset(
     {
+        "deprecated",
         "hostIPC",
         "hostNetwork",
         "hostPID",
@@ -82,6 +86,7 @@ _ZEROS = frozenset(
         "insecureSkipTLSVerify",
         "minReadySeconds",
         "nodePort",
+        "nullable",
         "paused",
         "preserveUnknownFields",
         "globalDefault",
@@ -100,13 +105,33 @@ _DEFAULTS: Mapping[str, Any] = {
     "divisor": "0",
     "expirationSeconds": 3600,
     "kind": "PersistentVolumeClaim",
+    "phase": "Pending",
     "protocol": "TCP",
     "scope": "*",
     "status": {"phase": "Pending"},
     "volumeMode": "Filesystem",
 }
-#: Strings where the empty one says something else than none.
+#: Strings where the empty one says something else than none; not so in a volume that is there.
 _EMPTY_STRINGS_MEANT = frozenset({"storageClassName"})
+#: Of a definition: each one that is there is served, empty or not.
+_SUBRESOURCES: Path = ("subresources",)
+#: Maps of texts in which any name may stand, each kept as it is, the empty one too.
+TEXT_MAPS = frozenset(
+    {
+        "annotations",
+        "binaryData",
+        "data",
+        "labels",
+        "matchLabels",
+        "nodeSelector",
+        "options",
+        "parameters",
+        "selector",
+        "stringData",
+        "volumeAttributes",
+    }
+)
+_TEXTS = frozenset((name,) for name in TEXT_MAPS)
 
 
 def wanted(desired: Body, key: ResourceKey) -> dict[str, Any]:
@@ -125,11 +150,19 @@ def wanted(desired: Body, key: ResourceKey) -> dict[str, Any]:
 
 
 def fold_string_data(body: Body, key: ResourceKey) -> dict[str, Any]:
-    """The same object with a Secret's `stringData` where the API server puts it; it wins over `data`."""
+    """The same object with a Secret's `stringData` where the API server puts it; it wins over `data`.
+
+    Where one of the two is no map, both stay as they are, for the API server to refuse.
+    """
     folded = dict(body)
-    if key.group == "" and key.kind == "Secret" and isinstance(strings := folded.pop("stringData", None), Mapping):
-        encoded = {name: _encoded(text) for name, text in strings.items() if text is not None}
-        folded["data"] = {**(folded.get("data") or {}), **encoded}
+    if key.group != "" or key.kind != "Secret" or "stringData" not in folded:
+        return folded
+    strings, data = folded["stringData"], folded.get("data") or {}
+    if strings is None:
+        del folded["stringData"]
+    elif isinstance(strings, Mapping) and isinstance(data, Mapping):
+        del folded["stringData"]
+        folded["data"] = {**data, **{name: _encoded(text) for name, text in strings.items() if text is not None}}
     return folded
 
 
@@ -146,24 +179,34 @@ def is_ignored(key: ResourceKey, path: Path, desired: Body) -> bool:
     return path[0] in _NOT_WANTED or aggregated
 
 
-def says_nothing(value: Any, name: object, key: ResourceKey) -> bool:
-    """Whether a desired value asks for nothing more than a live object that lacks it."""
-    if value is None:
-        return True
+def says_nothing(value: Any, name: object, key: ResourceKey, above: Path = ()) -> bool:
+    """Whether a desired value asks for nothing more than a live object that lacks it; `above` is where it stands."""
+    if value is None or not is_builtin(key.group):
+        # A custom resource is kept as it was written, but for its metadata.
+        return value is None or (above[:1] == ("metadata",) and isinstance(value, Mapping | list) and not value)
+    if _is_kept(name, key, above):
+        return False
     if isinstance(value, Mapping):
-        return name in _EMPTY_OBJECTS and all(below is None for below in value.values())
+        return name in _EMPTY_OBJECTS and above[-1:] != _SUBRESOURCES and all(below is None for below in value.values())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return not value
-    if not is_builtin(key.group):
-        return False
     if value == "":
-        return name not in _EMPTY_STRINGS_MEANT
+        return above[-1:] not in _TEXTS and (name not in _EMPTY_STRINGS_MEANT or key.kind == "PersistentVolume")
     return not value and name in _ZEROS
 
 
-def is_default(live: Any, name: object, key: ResourceKey) -> bool:
+def _is_kept(name: object, key: ResourceKey, above: Path) -> bool:
+    """Whether this is a part of a JSON value that the API server keeps for somebody, unread."""
+    if key.kind == "CustomResourceDefinition":
+        # A property may be called `default`, so that it counts where it is a word of the schema.
+        places = (*above, name)
+        return any(word in ("default", "example") and before != "properties" for before, word in pairwise(places))
+    return key.kind == "ControllerRevision" and above[:1] == ("data",)
+
+
+def is_default(live: Any, name: object, key: ResourceKey, above: Path = ()) -> bool:
     """Whether a live value that nobody asked for is surely the API server's own."""
-    return says_nothing(live, name, key) or (
+    return says_nothing(live, name, key, above) or (
         is_builtin(key.group) and isinstance(name, str) and name in _DEFAULTS and same_json(live, _DEFAULTS[name])
     )
 
@@ -218,18 +261,36 @@ def holds(live: Any, desired: Any) -> bool:
     return True
 
 
+def means(key: ResourceKey, path: Path, desired: Any, live: Any) -> bool:
+    """Whether live says all that is desired at this place, however it is written; lists go by position.
+
+    Raises StalledError where it stands deeper than OBJECT_DEPTH_MAX.
+    """
+    check_depth(path, key)
+    if isinstance(desired, Mapping) and isinstance(live, Mapping):
+        return all(value is None or means(key, (*path, name), value, live.get(name)) for name, value in desired.items())
+    if isinstance(desired, list) and isinstance(live, list):
+        both = zip(desired, live, strict=False)
+        return len(desired) == len(live) and all(means(key, (*path, n), *pair) for n, pair in enumerate(both))
+    if live is None:
+        return says_nothing(desired, path[-1], key, path[:-1])
+    return not isinstance(desired, Mapping | list) and same_scalar(desired, live, path, key)
+
+
 def _is_quantity(path: Path, key: ResourceKey) -> bool:
     name = path[-1]
     parent = path[-2] if len(path) > 1 else None
+    if parent in TEXT_MAPS:
+        return False
     if parent in _QUANTITY_PARENTS or name in _QUANTITIES:
-        return parent not in ("data", "stringData", "labels", "annotations")
+        return True
     if key.kind == "LimitRange":
         return parent in _QUANTITY_PARENTS_IN_RANGES
     return key.kind == "HorizontalPodAutoscaler" and name in _QUANTITIES_IN_SCALERS
 
 
 def _is_base64(path: Path, key: ResourceKey) -> bool:
-    if path[-1] == "caBundle":
+    if path[-1] == "caBundle" and path[-2:-1] not in _TEXTS:
         return True
     in_core = key.group == "" and len(path) == 2
     return in_core and (key.kind, path[0]) in (("Secret", "data"), ("ConfigMap", "binaryData"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trueup.domain.helm_hooks import is_ordinary
 from trueup.domain.manifest import RawObject
 from trueup.domain.resource import Body, Manifest
 
@@ -70,7 +71,7 @@ def refused_features(manifest: Manifest | RawObject) -> tuple[str, ...]:
         sentences.append(f"{SYNC_WAVE_ANNOTATION}: sync waves are not supported yet; remove the annotation")
     if HOOK_ANNOTATION in annotations:
         sentences.append(f"{HOOK_ANNOTATION}: hooks are not supported yet; remove the object or the annotation")
-    elif any(name.startswith(HELM_HOOK_PREFIX) for name in annotations):
+    elif any(name.startswith(HELM_HOOK_PREFIX) for name in annotations) and not is_ordinary(manifest.body):
         sentences.append(f"{HELM_HOOK_PREFIX}: Helm hooks are not supported yet; remove the object or the annotation")
     for option in _options(annotations.get(SYNC_OPTIONS_ANNOTATION, "")):
         reason = _REFUSED_OPTIONS.get(option)

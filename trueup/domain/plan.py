@@ -154,8 +154,7 @@ def _write(
     if (found.get("metadata") or {}).get("deletionTimestamp"):
         return Action("keep", key, reason="it is being deleted; it is created anew once it is gone")
     if diff.status != "Synced":
-        removals = {change.removes: None for change in diff.changes if change.removes is not None}
-        return Action("update", key, body, tuple(removals), uid=_uid(found))
+        return Action("update", key, body, diff.removals, uid=_uid(found))
     if tracked_by(found) == application:
         return None
     return Action("adopt", key, body, uid=_uid(found))

@@ -13,12 +13,13 @@ from typing import Any, Literal, get_args
 
 from trueup.domain.application import Application
 from trueup.domain.errors import InvalidSpecError
+from trueup.domain.followers import Followed
 from trueup.domain.globs import compile_glob
 from trueup.domain.go_pattern import compile_go_pattern
-from trueup.domain.lenient import as_mapping
+from trueup.domain.lenient import as_list, as_mapping
 
 #: Raise it whenever a render of the same source would have to record more than before.
-READ_SET_VERSION = "reads-1"
+READ_SET_VERSION = "reads-2"
 #: One that would have more is recorded as having read the whole repository.
 ENTRIES_MAX = 2_000
 
@@ -107,10 +108,13 @@ def bounded(entries: Iterable[Entry]) -> ReadSet:
     return found if len(found) <= ENTRIES_MAX else EVERYTHING
 
 
-def read_key(application: Application, revision: str) -> ReadKey:
-    """The key of what a render of the Application at this commit has read."""
-    source = as_mapping(as_mapping(application.raw.get("spec")).get("source"))
-    text = json.dumps([READ_SET_VERSION, source], sort_keys=True, separators=(",", ":"))
+def read_key(application: Application, followed: Followed, revision: str) -> ReadKey:
+    """The key of what a render of the Application has read of what it follows, at this commit of it."""
+    spec = as_mapping(application.raw.get("spec"))
+    sources = as_list(spec.get("sources")) or [spec.get("source")]
+    text = json.dumps(
+        [READ_SET_VERSION, sources, followed.url, followed.revision], sort_keys=True, separators=(",", ":")
+    )
     return ReadKey(application.uid, hashlib.sha256(text.encode()).hexdigest(), revision)
 
 
@@ -130,7 +134,7 @@ def decode(text: str) -> ReadSet | None:
         return None
     entries = [_entry(row) for row in rows]
     found = frozenset(entry for entry in entries if entry is not None)
-    return found if found and None not in entries else None
+    return found if None not in entries else None
 
 
 def _entry(row: Any) -> Entry | None:

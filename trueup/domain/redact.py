@@ -27,6 +27,9 @@ PART_CHARS_MIN = 8
 CUT_CHARS_MIN = 6
 NESTING_MAX = 300
 
+#: In the name of a value, these say that it is secret: a part of a regular expression, whatever its case.
+TELLING_WORDS = "pass|secret|token|key|cred|auth|private|cert|salt|dsn|url|uri|connection"
+
 #: What a Secret may show. Everything else, a misspelt `data` included, is taken for a value.
 _SECRET_SHOWS = frozenset({"apiVersion", "kind", "metadata", "type", "immutable"})
 #: What names an object stays readable even where a Secret happens to hold the same word.

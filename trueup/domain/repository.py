@@ -19,10 +19,14 @@ REVISION_CHARS_MAX = 250
 URLS_REMEMBERED_MAX = 4_096
 HEAD = "HEAD"
 
-_DEFAULT_PORTS = {"https": "443", "http": "80", "ssh": "22", "git": "9418"}
-_CASE_INSENSITIVE_HOSTS = frozenset({"github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "dev.azure.com"})
-#: Other names of the same host: SSH over the port that firewalls leave open.
+_DEFAULT_PORTS = {"https": "443", "http": "80", "ssh": "22", "git": "9418", "oci": "443"}
+_CASE_INSENSITIVE_HOSTS = frozenset(
+    {"github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "dev.azure.com", "ghcr.io"}
+)
+#: Other names of the same host: SSH over the port that firewalls leave open, and Docker Hub as it is called.
 _HOST_ALIASES = {
+    "docker.io": "registry-1.docker.io",
+    "index.docker.io": "registry-1.docker.io",
     "ssh.github.com": "github.com",
     "altssh.gitlab.com": "gitlab.com",
     "altssh.bitbucket.org": "bitbucket.org",

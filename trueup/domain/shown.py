@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
+from trueup.domain.attributing import written_by
+from trueup.domain.attribution import Attribution
 from trueup.domain.diff import Change
-from trueup.domain.fieldpath import show
+from trueup.domain.diffview.texts import Texts
+from trueup.domain.diffview.words import common_ends
+from trueup.domain.fieldpath import Path, show
 from trueup.domain.incident import Field
-from trueup.domain.redact import CUT_CHARS_MIN, Redactor, mask_pair
-from trueup.domain.resource import ResourceKey
+from trueup.domain.redact import CUT_CHARS_MIN, Redactor
+from trueup.domain.resource import Body, ResourceKey
 
 VALUE_CHARS_MAX = 300
 #: Of a longer text only so much is searched for secrets, and nothing behind it is shown.
-SEARCHED_CHARS_MAX = 8_192
-#: The parts of a Secret that say nothing of its values.
-SECRET_SHOWS = frozenset({"metadata", "type", "immutable"})
+SEARCHED_CHARS_MAX = 65_536
+#: Of texts that are alike for long, so much is shown before the first character that differs.
+LEAD_CHARS = 60
 
 
 def shown_values(change: Change, key: ResourceKey, redactor: Redactor) -> tuple[str, str]:
-    """Live and desired as JSON that may be shown; of a Secret's values only that they differ."""
-    before, after = (orjson.dumps(value).decode() for value in (change.live, change.desired))
-    if (key.group, key.kind) == ("", "Secret") and change.path[0] not in SECRET_SHOWS:
-        return mask_pair(before.encode(), after.encode())
-    return _shown(before, redactor), _shown(after, redactor)
+    """Live and desired as JSON that may be shown, around what differs; of a Secret's values only that they differ."""
+    texts = Texts(key, _beside(change.path, change.desired), _beside(change.path, change.live), redactor)
+    if texts.hides(change):
+        live, desired = (side if isinstance(side, str) else orjson.dumps(side).decode() for side in texts.pair(change))
+        return _shortened(live), _shortened(desired)
+    live, desired = (_searched(orjson.dumps(value).decode(), redactor) for value in (change.live, change.desired))
+    start = _beginning(live, desired)
+    return _shortened(_from(live, start)), _shortened(_from(desired, start))
 
 
-def shown_field(change: Change, key: ResourceKey, redactor: Redactor) -> Field:
-    """The change with the manager that wrote the live value last, where one is known to own it."""
+def shown_field(change: Change, key: ResourceKey, redactor: Redactor, by: Attribution | None = None) -> Field:
+    """The change, and who wrote the live value last: by itself the manager that owns it."""
     live, desired = shown_values(change, key, redactor)
-    last = max(change.owners, key=lambda owner: owner.time, default=None)
     return Field(
-        path=show(change.path),
+        path=redactor.text(show(change.path)),
         kind=change.kind,
         desired="" if change.kind == "extra" else desired,
         live="" if change.kind == "missing" else live,
-        manager=last.manager if last else "",
-        time=last.time if last else "",
-    )
+    ).by(by or written_by(change.owners))
 
 
-def _shown(text: str, redactor: Redactor) -> str:
+def _beside(path: Path, value: Any) -> Body:
+    """A Secret that holds just this value; of other objects the value alone is enough."""
+    return {str(path[0]): {str(path[1]): value}} if len(path) > 1 else {str(path[0]): value}
+
+
+def _searched(text: str, redactor: Redactor) -> str:
     """The beginning of the text with secrets masked, as if all of it had been searched.
 
     A secret that the cut goes through must not be missed. One that is known is told by its beginning,
@@ -48,8 +59,23 @@ def _shown(text: str, redactor: Redactor) -> str:
     """
     head = text[: text.rfind(" ", 0, SEARCHED_CHARS_MAX) + 1]
     if len(text) <= SEARCHED_CHARS_MAX or not head:
-        return _shortened(redactor.text(text))
-    return _shortened(redactor.text(head + "…")[: -1 - CUT_CHARS_MIN] + "…")
+        return redactor.text(text)
+    return redactor.text(head + "…")[: -1 - CUT_CHARS_MIN] + "…"
+
+
+def _beginning(live: str, desired: str) -> int:
+    """From which character on both are shown: the first one where both are short, or differ soon."""
+    alike, _ = common_ends(live, desired)
+    is_short = max(len(live), len(desired)) <= VALUE_CHARS_MAX
+    if is_short or alike <= 2 * LEAD_CHARS or not (live.startswith('"') and desired.startswith('"')):
+        return 0
+    line, word = (live.rfind(gap, 0, alike) for gap in ("\\n", " "))
+    # Where there is a line or a word to begin with, no escape is parted.
+    return next((start for start in (line, word) if start >= alike - LEAD_CHARS), alike - LEAD_CHARS)
+
+
+def _from(text: str, start: int) -> str:
+    return f'"…{text[start:]}' if start else text
 
 
 def _shortened(text: str) -> str:

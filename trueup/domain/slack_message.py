@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from trueup.domain.attribution import UNKNOWN
+from trueup.domain.diffview.record import view_of_record
+from trueup.domain.diffview.rows import name_of, rows
+from trueup.domain.duration import spoken
 from trueup.domain.incident import REMARKS, DriftedObject, Field, Incident
 
 HEADER_CHARS_MAX = 150
@@ -29,6 +33,10 @@ LINK_WEIGHT_MAX = 1_000
 #: An object has an equal share of what is left, and never less than this.
 OBJECT_WEIGHT_MIN = 700
 VALUE_CHARS_MAX = 200
+#: Of one place; the record and `trueup app diff` have more.
+FIELD_LINES_MAX = 12
+#: In place of a backtick, which would begin or end code.
+QUOTE = "'"
 
 _ENDINGS = {
     "SelfHealed": "healed by self-heal",
@@ -57,10 +65,13 @@ def announcement(incident: Incident, *, public_url: str = "", gone: bool = False
     facts = {
         "Application": name,
         "Cluster": incident.cluster or "in-cluster",
-        "By": _managers(incident),
+        "By": _writers(incident),
         "Since": _time(incident.opened_at),
     }
-    fields = [_mrkdwn(f"*{what}*\n{_fitting(_escaped(fact), FACT_WEIGHT_MAX)}") for what, fact in facts.items()]
+    fields = [
+        _mrkdwn(f"*{what}*\n{_fitting(_escaped(fact).replace('`', QUOTE), FACT_WEIGHT_MAX)}")
+        for what, fact in facts.items()
+    ]
     above: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": _cut(title, HEADER_CHARS_MAX)}},
         {"type": "section", "fields": fields},
@@ -100,11 +111,12 @@ def _title(incident: Incident, *, gone: bool) -> str:
     return f"⚠️ {name} drifted from Git" if incident.cause == "Drift" else f"⏳ {name} is OutOfSync"
 
 
-def _managers(incident: Incident) -> str:
-    """Field managers are names that programs give themselves: nobody is presented as a person by them."""
+def _writers(incident: Incident) -> str:
+    """A field manager is called one: it is a name that a program gives itself, and no person."""
     if incident.cause == "Revision":
         return "a commit that is not delivered"
-    return ", ".join(incident.managers) or "unknown"
+    written = (who for item in incident.objects for who in item.attributions)
+    return ", ".join(dict.fromkeys(name_of(who) for who in written if who.person or who.manager)) or "unknown"
 
 
 def _state(incident: Incident, *, gone: bool) -> str:
@@ -114,7 +126,7 @@ def _state(incident: Incident, *, gone: bool) -> str:
     if incident.closed_at is not None:
         seconds = max(0.0, (incident.closed_at - incident.opened_at).total_seconds())
         how = _ENDINGS.get(incident.ending, "over")
-        return f"Resolved at {_time(incident.closed_at)}, {how}, after {_duration(seconds)}.{again}"
+        return f"Resolved at {_time(incident.closed_at)}, {how}, after {spoken(seconds)}.{again}"
     if incident.trouble:
         return f"Not repaired: {_fitting(_escaped(incident.trouble), TROUBLE_WEIGHT_MAX)}.{again}"
     if incident.cause == "Drift" and incident.self_heals:
@@ -134,10 +146,12 @@ def _objects(incident: Incident, room: int) -> Iterator[dict[str, Any]]:
 
 
 def _object(item: DriftedObject, weight_max: int) -> str:
-    head = _fitting(f"*{_escaped(str(item.key))}* {REMARKS[item.status]}".rstrip(), OBJECT_WEIGHT_MIN - 200)
+    deleted = f", deleted by {_verbatim(name_of(item.deleted_by))}" if item.deleted_by != UNKNOWN else ""
+    head = f"*{_escaped(str(item.key))}* {REMARKS[item.status]}".rstrip() + deleted
+    head = _fitting(head, OBJECT_WEIGHT_MIN - 200)
     body, left_out = "", item.fields_left_out
     for field in item.fields:
-        longer = body + _field(field)
+        longer = body + _field(item, field)
         # The rest is for the block itself, the fences and the count of what is left out.
         if len(head) + len(longer) > SECTION_CHARS_MAX - 100 or len(json.dumps(head + longer)) > weight_max - 150:
             left_out += 1
@@ -147,19 +161,22 @@ def _object(item: DriftedObject, weight_max: int) -> str:
     return f"{head}\n```{body.rstrip()}```{more}" if body else head + more
 
 
-def _field(field: Field) -> str:
-    by = f"  ({field.manager or 'unknown'}{', ' + field.time if field.time else ''})"
-    lines = f"{_verbatim(field.path)}{_verbatim(by)}\n"
-    if field.kind != "missing":
-        lines += f"- {_verbatim(field.live)}\n"
-    if field.kind != "extra":
-        lines += f"+ {_verbatim(field.desired)}\n"
-    return lines
+def _field(item: DriftedObject, field: Field) -> str:
+    """One place: its path with who wrote it and when, and what differs there."""
+    place, *found = rows(view_of_record(replace(item, fields=(field,), fields_left_out=0)))
+    told = next((row.beside for row in found if row.beside), "")
+    lines = [f"{_verbatim(place.text)}{_verbatim(f'  # {told}') if told else ''}"]
+    for number, row in enumerate(found):
+        if number == FIELD_LINES_MAX:
+            lines.append(f"… {len(found) - number} lines more")
+            break
+        lines.append(f"{row.sign} {_verbatim('  ' * max(0, row.indent - 1) + row.text)}")
+    return "\n".join(lines) + "\n"
 
 
 def _verbatim(text: str) -> str:
     """A part of a code block, which a value must not be able to leave."""
-    return _escaped(_cut(text, VALUE_CHARS_MAX)).replace("`", "'")
+    return _escaped(_cut(text, VALUE_CHARS_MAX)).replace("`", QUOTE)
 
 
 def _escaped(text: str) -> str:
@@ -175,8 +192,9 @@ def _context(text: str) -> dict[str, Any]:
     return {"type": "context", "elements": [_mrkdwn(text)]}
 
 
-def _mrkdwn(text: str) -> dict[str, str]:
-    return {"type": "mrkdwn", "text": _cut(text, SECTION_CHARS_MAX)}
+def _mrkdwn(text: str) -> dict[str, Any]:
+    """Verbatim: Slack makes a link or a mention of what we write as one, and of nothing that only looks like it."""
+    return {"type": "mrkdwn", "text": _cut(text, SECTION_CHARS_MAX), "verbatim": True}
 
 
 def _weight(blocks: list[dict[str, Any]]) -> int:
@@ -199,13 +217,3 @@ def _cut(text: str, chars_max: int) -> str:
 
 def _time(time: datetime) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

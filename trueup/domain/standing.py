@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from trueup.domain.application import Application
 from trueup.domain.lenient import as_list, as_mapping
-from trueup.domain.status import COMPARISON_CONDITIONS, shown_source
+from trueup.domain.origin import shown_sources
+from trueup.domain.status import COMPARISON_CONDITIONS
 
 
 def is_unknown(app: Application) -> bool:
@@ -26,7 +27,7 @@ def is_uncertain(app: Application) -> bool:
         or app.operation is not None
         or bool(_conditions(app) & {"ComparisonError"})
         or is_unknown(app)
-        or compared_to.get("source") != shown_source(as_mapping(spec.get("source")))
+        or {name: compared_to[name] for name in ("source", "sources") if name in compared_to} != shown_sources(spec)
         or not app.is_compared_here
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from trueup.domain.fieldpath import Path, Scalar
 from trueup.domain.listkeys import Pairing, item_of
 from trueup.domain.managedfields import Cursor
-from trueup.domain.normalize import holds
+from trueup.domain.normalize import means
 from trueup.domain.resource import ResourceKey
 
 
@@ -48,7 +48,7 @@ def stand_ins(key: ResourceKey, path: Path, sides: Sides) -> dict[int, int]:
     if len(desired_left) == len(live_left) == 1:
         one, other = desired_left[0], live_left[0]
         if _sole_service_port(key, path, desired, live) or (
-            _agree(desired[one], live[other], keys) and not _applied_by_another(live[other], sides)
+            _agree(key, path, desired[one], live[other], keys) and not _applied_by_another(live[other], sides)
         ):
             found[one] = other
     return found
@@ -59,10 +59,13 @@ def _sole_service_port(key: ResourceKey, path: Path, desired: Sequence[Any], liv
     return key.group == "" and key.kind == "Service" and path == ("spec", "ports") and len(desired) == len(live) == 1
 
 
-def _agree(desired: Mapping[str, Any], live: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
+def _agree(
+    key: ResourceKey, path: Path, desired: Mapping[str, Any], live: Mapping[str, Any], keys: tuple[str, ...]
+) -> bool:
     """Whether live holds everything else that the manifest says of the member, and it says something."""
     said = {name: value for name, value in desired.items() if name not in keys and value is not None}
-    return bool(said) and all(holds(live.get(name), value) for name, value in said.items())
+    above = (*path, item_of(live, keys))
+    return bool(said) and all(means(key, (*above, name), value, live.get(name)) for name, value in said.items())
 
 
 def _applied_by_another(item: Mapping[str, Any], sides: Sides) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from trueup.domain.application import HOME_NAME, Application, SyncStatus
 from trueup.domain.job import Token
 from trueup.domain.lenient import as_list, as_mapping, as_text, as_whole
-from trueup.domain.repository import redact_url, split_url
+from trueup.domain.origin import is_made_from, revision_in, shown_revision, shown_sources
 from trueup.domain.resource import ResourceKey
 
 TOKEN_INFO_NAME = "trueup.dev/token"  # noqa: S105  a fencing token is no secret
@@ -33,6 +33,7 @@ SPEC_CONDITIONS = frozenset({"InvalidSpecError", "SyncOptionWarning"})
 #: What comparing finds out.
 COMPARISON_CONDITIONS = frozenset(
     {
+        "CompareOptionWarning",
         "ComparisonError",
         "ExcludedResourceWarning",
         "RepeatedResourceWarning",
@@ -92,19 +93,6 @@ def timestamp(now: datetime) -> str:
     return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def shown_source(source: Mapping[str, Any]) -> dict[str, Any]:
-    """`spec.source` as it may be copied into a status: an HTTP user or a password stays out.
-
-    Compare it with another `shown_source`, never with the spec itself.
-    """
-    url = source.get("repoURL")
-    if not isinstance(url, str):
-        return dict(source)
-    parts = split_url(url)
-    has_credentials = parts.password or (parts.user and parts.scheme not in {"", "ssh"})
-    return {**source, "repoURL": redact_url(url)} if has_credentials else dict(source)
-
-
 def sync(application: Application, *, status: SyncStatus, revision: str, is_compared: bool = True) -> dict[str, Any]:
     """`status.sync`: the outcome of comparing with `revision`, empty where none is known.
 
@@ -119,10 +107,15 @@ def sync(application: Application, *, status: SyncStatus, revision: str, is_comp
     if not is_compared and application.recorded_inventory and application.compared_destination:
         destination = dict(application.compared_destination)
     compared_to: dict[str, Any] = {"destination": destination}
-    source = as_mapping(spec.get("source"))
-    if source.get("repoURL"):
-        compared_to["source"] = shown_source(source)
-    return _without_empty({"status": status, "comparedTo": compared_to, "revision": revision})
+    compared_to |= shown_sources(spec)
+    return _without_empty({"status": status, "comparedTo": compared_to, **shown_revision(spec, revision)})
+
+
+def source_types(application: Application, types: Sequence[str]) -> dict[str, Any]:
+    """The member `sourceType`, or `sourceTypes` where the Application has a list of sources."""
+    if application.has_many_sources:
+        return {"sourceTypes": list(types)}
+    return {"sourceType": "".join(types)}
 
 
 def was_true(application: Application, revision: str) -> bool:
@@ -132,10 +125,10 @@ def was_true(application: Application, revision: str) -> bool:
     """
     status, spec = application.status, as_mapping(application.raw.get("spec"))
     last = as_mapping(status.get("sync"))
-    if not revision or last.get("revision") != revision:
+    if not revision or revision_in(last) != revision:
         return False
-    compared_to, source = as_mapping(last.get("comparedTo")), shown_source(as_mapping(spec.get("source")))
-    if compared_to.get("source", source) != source:
+    compared_to = as_mapping(last.get("comparedTo"))
+    if not is_made_from(compared_to, spec):
         return False
     if "destination" in compared_to and not application.is_compared_here:
         return False
@@ -229,11 +222,16 @@ def _resource(entry: ResourceEntry) -> dict[str, Any]:
 
 
 def automated_operation(
-    revision: str, *, prune: bool, sync_options: Sequence[str] = (), self_heal_attempts: int = 0
+    spec: Mapping[str, Any],
+    revision: str,
+    *,
+    prune: bool,
+    sync_options: Sequence[str] = (),
+    self_heal_attempts: int = 0,
 ) -> dict[str, Any]:
     """The operation that nobody asked for but the policy."""
     wanted = {
-        "revision": revision,
+        **shown_revision(spec, revision),
         "prune": prune,
         "syncOptions": list(sync_options),
         "autoHealAttemptsCount": self_heal_attempts,
@@ -249,7 +247,7 @@ def operation_state(
     started_at: datetime,
     finished_at: datetime | None = None,
     revision: str = "",
-    source: Mapping[str, Any] | None = None,
+    spec: Mapping[str, Any] | None = None,
     results: Iterable[ResourceResult] = (),
     retry_count: int = 0,
 ) -> dict[str, Any]:
@@ -264,10 +262,10 @@ def operation_state(
     if finished_at is not None:
         state["finishedAt"] = timestamp(finished_at)
     if revision:
-        result: dict[str, Any] = {"revision": revision, "resources": [_result(entry) for entry in results]}
-        if source and source.get("repoURL"):
-            result["source"] = shown_source(source)
-        state["syncResult"] = _without_empty(result)
+        made = {**shown_revision(spec or {}, revision), **shown_sources(spec or {})}
+        result = _without_empty({**made, "resources": [_result(entry) for entry in results]})
+        # Argo CD's schema asks for it, and has it empty beside `revisions`.
+        state["syncResult"] = {"revision": "", **result}
     return {**_without_empty(state), "operation": state["operation"]}
 
 
@@ -294,7 +292,7 @@ def history(
     old: Mapping[str, Any],
     *,
     revision: str,
-    source: Mapping[str, Any],
+    spec: Mapping[str, Any],
     initiated_by: Mapping[str, Any],
     started_at: datetime,
     now: datetime,
@@ -307,12 +305,11 @@ def history(
     before = [dict(entry) for entry in as_list(old.get("history")) if isinstance(entry, Mapping)]
     entry: dict[str, Any] = {
         "id": 1 + max((as_whole(entry.get("id"), -1) for entry in before), default=-1),
-        "revision": revision,
+        **shown_revision(spec, revision),
         "deployStartedAt": timestamp(started_at),
         "deployedAt": timestamp(now),
+        **shown_sources(spec),
     }
-    if source.get("repoURL"):
-        entry["source"] = shown_source(source)
     if initiated_by:
         entry["initiatedBy"] = dict(initiated_by)
     bound = max(0, min(limit, HISTORY_ENTRIES_MAX))

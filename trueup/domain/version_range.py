@@ -22,6 +22,9 @@ _WILD = frozenset({"x", "X", "*"})
 _LETTERS = frozenset({"x", "X"})
 _SAME = {"=>": ">=", "=<": "<=", "~>": "~"}
 _TAGS = "refs/tags/"
+#: No name of a ref has one.
+_AMONG = ":"
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]{0,199}")
 
 #: Numbers before words, and a release above its pre-releases.
 _Identifier = tuple[int, int, str]
@@ -85,6 +88,8 @@ _OPERATORS: dict[str, Callable[[_Comparison, Version], bool]] = {
 class VersionRange:
     #: Any of these, each of which asks for all of its comparisons.
     either: tuple[tuple[_Comparison, ...], ...]
+    #: Only tags whose names begin so count, and the version is what follows.
+    prefix: str = ""
 
     def admits(self, candidate: Version) -> bool:
         return any(all(one.admits(candidate) for one in each) for each in self.either)
@@ -97,11 +102,28 @@ def parse_version(text: str) -> Version | None:
 
 
 def parse_range(text: str) -> VersionRange | None:
-    """None for what is no range: a name of a branch or tag, a plain version, or nothing that can be read."""
-    if parse_version(text.strip()) is not None or text in _LETTERS:
+    """None for what is no range: a name of a branch or tag, a plain version, or nothing that can be read.
+
+    `prefix:range` is a range among the tags that begin so, see `among_tags`.
+    """
+    prefix, colon, text = text.rpartition(_AMONG)
+    if parse_version(text.strip()) is not None or text in _LETTERS or (colon and not _PREFIX.fullmatch(prefix)):
         return None
     either = [_all_of(part.strip()) for part in text.split("||")]
-    return None if None in either else VersionRange(tuple(each for each in either if each is not None))
+    return None if None in either else VersionRange(tuple(each for each in either if each is not None), prefix)
+
+
+def among_tags(prefix: str, revision: str) -> str:
+    """The target revision that stands for a range among the tags that begin with `prefix`.
+
+    As Argo CD's `tagPrefix`: what is no range stays the name that it is.
+    """
+    return f"{prefix}{_AMONG}{revision}" if prefix and parse_range(revision) is not None else revision
+
+
+def is_tag_prefix(text: str) -> bool:
+    """Whether names of tags can begin so."""
+    return _PREFIX.fullmatch(text) is not None
 
 
 def best_tag(wanted: VersionRange, refs: Iterable[str]) -> str | None:
@@ -109,8 +131,9 @@ def best_tag(wanted: VersionRange, refs: Iterable[str]) -> str | None:
 
     Of several names of one version (`v1.2.0`, `1.2`) the longest is taken, then the last by the alphabet.
     """
-    tags = [(version, ref) for ref in refs if (version := parse_version(ref.removeprefix(_TAGS))) is not None]
-    admitted = [(version, len(ref), ref) for version, ref in tags if ref.startswith(_TAGS) and wanted.admits(version)]
+    start = _TAGS + wanted.prefix
+    named = [(parse_version(ref.removeprefix(start)), ref) for ref in refs if ref.startswith(start)]
+    admitted = [(version, len(ref), ref) for version, ref in named if version is not None and wanted.admits(version)]
     return max(admitted)[2] if admitted else None
 
 

@@ -11,16 +11,12 @@ from types import TracebackType
 from typing import Self
 
 from trueup.clients.git import Git, GitBounds
-from trueup.clients.git_mirror import Mirror, Missing, TreeEntry
-from trueup.clients.git_objects import MODE_LINK, MODE_SUBMODULE
-from trueup.domain.application import Application
-from trueup.domain.credentials import RepositoryCredentials
+from trueup.clients.git_mirror import Mirror, TreeEntry
+from trueup.clients.git_objects import MODE_LINK
 from trueup.domain.errors import InvalidSpecError, StalledError
-from trueup.domain.repository import check_url, is_full_sha, normalize_url, redact_url
+from trueup.domain.repository import check_url, normalize_url, redact_url
+from trueup.engine.tree import GitTree
 
-#: Links that may lead to links before it counts as a ring; the limit of Linux.
-LINK_HOPS_MAX = 40
-LINK_BYTES_MAX = 4_096
 READING_MIRRORS_MAX = 64
 
 
@@ -95,10 +91,14 @@ class Checkout:
     mirror: Mirror
     #: The full SHA that the target revision stands for.
     revision: str
-    #: From the repository's root, without slashes at its ends; empty is the root.
+    #: From the repository's root, links followed, without slashes at its ends; empty is the root.
     path: str
     #: The tree at that path: two checkouts with the same one have the same files.
     tree: str
+    #: All files of that commit.
+    repository: GitTree
+    #: The links that the path goes through.
+    linked: frozenset[str] = frozenset()
 
     async def entries(self, *, recurse: bool = True) -> list[TreeEntry]:
         """Files and links below the path, in order of their paths; submodules are left out."""
@@ -114,107 +114,32 @@ class Checkout:
         blobs = {entry.path: entry.sha for entry in entries if entry.mode != MODE_LINK}
         for entry in entries:
             if entry.mode == MODE_LINK:
-                blobs[entry.path], linked[entry.path] = await self._follow(entry)
+                place = posixpath.join(self.path, entry.path)
+                found = await self.repository.find(place)
+                if found is None or found.kind != "file":
+                    raise StalledError(f"the link {place} leads to a directory; only links to files are followed")
+                blobs[entry.path], linked[entry.path] = found.id, found.linked
         data = await self.mirror.read_blobs(blobs.values())
         return Contents({path: data[sha] for path, sha in blobs.items()}, linked)
 
-    async def _follow(self, link: TreeEntry) -> tuple[str, frozenset[str]]:
-        """The blob that a link stands for in the end, and what the way there depends on.
 
-        A directory on the way needs no mention: if it went, so would the file at the end.
-        """
-        name = posixpath.join(self.path, link.path)
-        pending = await self._target(name, name, link.sha)
-        done: list[str] = []
-        hops = 1
-        on_the_way: set[str] = set()
-        while pending:
-            part = pending.pop(0)
-            if part in {"", "."}:
-                continue
-            if part == "..":
-                if not done:
-                    raise StalledError(f"the link {name} leads out of the repository; point it to a file inside")
-                done.pop()
-                continue
-            done.append(part)
-            place = "/".join(done)
-            mode, sha = await self._look(place)
-            if mode == MODE_LINK:
-                on_the_way.add(place)
-                hops += 1
-                if hops > LINK_HOPS_MAX:
-                    raise StalledError(f"the link {name} leads in a ring")
-                pending = await self._target(name, place, sha) + pending
-                done = []
-            elif mode == MODE_SUBMODULE:
-                # Its commit is an object of another repository, which this mirror rightly lacks.
-                raise StalledError(f"the link {name} leads into the submodule {place}; only links inside are followed")
-            elif not mode or (mode != "40000" and pending):
-                raise StalledError(f"the link {name} leads to {place}, which is not at {self.revision}")
-            elif not pending and mode != "40000":
-                return sha, frozenset({*on_the_way, place})
-        raise StalledError(f"the link {name} leads to a directory; only links to files are followed")
+async def at(mirror: Mirror, revision: str, path: str, *, said: str = "spec.source") -> Checkout:
+    """The directory `path` at a commit that the mirror has. Raises StalledError where there is none.
 
-    async def _target(self, name: str, place: str, sha: str) -> list[str]:
-        """Where the link at `place` points, as path segments from the repository's root."""
-        target = (await self.mirror.read_blobs([sha]))[sha]
-        if target.startswith(b"/") or not target or len(target) > LINK_BYTES_MAX:
-            raise StalledError(f"the link {name} is absolute; point it to a file inside the repository")
-        directory = posixpath.dirname(place)
-        return [*directory.split("/"), *target.decode("utf-8", "surrogateescape").split("/")]
-
-    async def _look(self, place: str) -> tuple[str, str]:
-        """Mode and SHA of the entry at a path from the repository's root; empty where there is none."""
-        tree = await self.mirror.tree_id(self.revision, posixpath.dirname(place))
-        if tree is None:
-            return "", ""
-        entry = await self.mirror.entry(tree, posixpath.basename(place))
-        return (entry.mode, entry.sha) if entry is not None else ("", "")
-
-
-async def resolve(
-    application: Application, pool: MirrorPool, *, credentials: RepositoryCredentials | None, tip: str = ""
-) -> Checkout:
-    """The source of an Application at what its target revision stands for now.
-
-    The remote is asked, unless the mirror already has the target revision at `tip`, a SHA that it
-    was seen to have reached, or the target revision is a SHA that the mirror has. That the mirror
-    is *ahead* of `tip` is no reason not to ask: the remote may have gone back.
-
-    Raises StalledError for a revision or a path that does not exist, and what `Mirror.fetch` raises.
+    `said` is how sentences name the source.
     """
-    source = application.source
-    target = source.target_revision
-    mirror = await pool.mirror(source.repo_url)
-    known = await mirror.resolve(target) if is_full_sha(target) or tip else None
-    if known is not None and (is_full_sha(target) or known == tip.lower()):
-        revision: str | Missing = known
-    else:
-        revision = (await mirror.fetch([target], credentials=credentials, url=source.repo_url))[target]
-    if isinstance(revision, Missing):
-        raise StalledError(revision.reason)
-    return await at(mirror, revision, source.path)
-
-
-async def recorded(application: Application, pool: MirrorPool) -> Checkout | None:
-    """The source at the revision it was last compared at; None where the mirror does not have it.
-
-    The remote is not asked. Raises StalledError for a path that does not exist there.
-    """
-    mirror = await pool.mirror(application.source.repo_url)
-    known = await mirror.resolve(application.revision)
-    return await at(mirror, known, application.source.path) if known == application.revision else None
-
-
-async def at(mirror: Mirror, revision: str, path: str) -> Checkout:
-    """The directory `path` at a commit that the mirror has. Raises StalledError where there is none."""
     if path.startswith("/") or ".." in path.split("/") or "\0" in path:
-        raise InvalidSpecError(f"spec.source.path {path[:200]!r} leads out of the repository")
+        raise InvalidSpecError(f"{said}.path {path[:200]!r} leads out of the repository")
     plain = "/".join(segment for segment in path.split("/") if segment not in {"", "."})
-    (found,) = await mirror.objects([(revision, plain)])
-    if found is None or found.type != "tree":
-        what = "is not a directory" if found is not None else "does not exist"
-        where = f"at revision {revision} of {redact_url(mirror.url)}; correct spec.source.path"
+    found, root = await mirror.objects([(revision, plain), (revision, "")])
+    if found is not None and root is not None and found.type == "tree":
+        tree = GitTree(mirror, root.sha, said=revision, directory=(plain, found.sha))
+        return Checkout(mirror, revision, plain, found.sha, tree)
+    tree = GitTree(mirror, root.sha if root is not None else "", said=revision)
+    # A link is a file to the question above.
+    end = await tree.find(plain) if root is not None else None
+    if end is None or end.kind != "directory":
+        what = "is not a directory" if end is not None else "does not exist"
+        where = f"at revision {revision} of {redact_url(mirror.url)}; correct {said}.path"
         raise StalledError(f"path {plain[:200]!r} {what} {where}, or push the directory")
-    return Checkout(mirror, revision, plain, found.sha)
+    return Checkout(mirror, revision, end.place, end.id, tree, end.linked - {end.place})

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from trueup.domain.application import Application, SyncStatus
-from trueup.domain.diff import ObjectDiff, compare, settle_with
+from trueup.domain.by_hand import added
+from trueup.domain.compare_options import CompareSettings, HowToCompare
+from trueup.domain.diff import ObjectDiff, settle_with
+from trueup.domain.errors import StalledError
+from trueup.domain.explain import Explanation
 from trueup.domain.health import Health, assess, worst
+from trueup.domain.ignore_held import NOTHING_HELD, Held
+from trueup.domain.object_options import object_options
 from trueup.domain.redact import Redactor
 from trueup.domain.resource import Body, Manifest, ResourceKey, tracked_by
 from trueup.domain.status import Condition, ResourceEntry, images_of
+from trueup.domain.verdict import explained, local_verdict
 from trueup.engine.observe import Observed
 
 #: So many comparisons in one piece hold the event loop for a few dozen milliseconds at the most.
@@ -42,11 +50,32 @@ class Comparison:
     shared: Mapping[ResourceKey, frozenset[str]] = field(default_factory=dict)
     #: The cluster that was read, by its server; empty is home.
     server: str = ""
+    #: What two sources of the Application describe: the object, and the place that does not count.
+    repeated: tuple[tuple[ResourceKey, str], ...] = ()
+    #: What each source was rendered as: `Directory`, `Kustomize` or `Helm`.
+    source_types: tuple[str, ...] = ()
+    #: What the Application and the installation ask of the comparison.
+    how: HowToCompare = field(default_factory=HowToCompare)
+    #: Of what was left out of the diffs since: why.
+    ignored: Mapping[ResourceKey, tuple[Explanation, ...]] = field(default_factory=dict)
+    #: What objects ask for that makes no sense.
+    problems: tuple[str, ...] = ()
+    #: What of the objects does not count, by rules.
+    held: Held = NOTHING_HELD
+    #: Desired objects of kinds that are to be left alone: neither read nor written.
+    excluded: tuple[ResourceKey, ...] = ()
+    #: The same of the inventory, which they leave without being pruned.
+    left_alone: frozenset[ResourceKey] = frozenset()
 
     @property
     def looked_at(self) -> frozenset[ResourceKey] | None:
         """Which objects were read for this comparison; None is all of them."""
         return frozenset({*self.live, *self.unreadable}) if self.carried else None
+
+    def in_question(self, inventory: Iterable[ResourceKey]) -> tuple[ResourceKey, ...]:
+        """What of the inventory a sync may touch: what was looked at, and is not to be left alone."""
+        looked_at = self.looked_at
+        return tuple(key for key in inventory if (looked_at is None or key in looked_at) and key not in self.left_alone)
 
     @property
     def leftovers(self) -> tuple[ResourceKey, ...]:
@@ -66,9 +95,14 @@ class Comparison:
         )
 
     @property
+    def unwanted(self) -> tuple[ResourceKey, ...]:
+        """The leftovers that are a difference: those that do not say `IgnoreExtraneous` themselves."""
+        return tuple(key for key in self.leftovers if not object_options(self.live[key] or {}).ignore_extraneous)
+
+    @property
     def sync_status(self) -> SyncStatus:
         """OutOfSync where anything is known to differ; Unknown where nothing is but not all could be read."""
-        if self.leftovers or self.has_changes or any(entry.status != "Synced" for entry in self.carried.values()):
+        if self.unwanted or self.has_changes or any(entry.status != "Synced" for entry in self.carried.values()):
             return "OutOfSync"
         return "Unknown" if self.unreadable else "Synced"
 
@@ -143,7 +177,25 @@ class Comparison:
             Condition("SharedResourceWarning", f"{key} is part of {_named(names)} too; take it out of all but one")
             for key, names in sorted(claims.items())
         )
-        return (*found, *shared)
+        repeated = (
+            Condition("RepeatedResourceWarning", f"{key} is described by a later source too; {origin} does not count")
+            for key, origin in self.repeated
+        )
+        problems = (Condition("CompareOptionWarning", text) for text in (*self.how.problems, *self.problems))
+        excluded = (
+            Condition("ExcludedResourceWarning", f"{key} is left alone: argocd-cm excludes its kind")
+            for key in self.excluded
+        )
+        return (*found, *shared, *repeated, *problems, *excluded)
+
+    def explanations(self, key: ResourceKey) -> tuple[Explanation, ...]:
+        """Why the verdict on a desired object is what it is, field by field. Costs about as much as comparing it."""
+        manifest, live = self.manifests[key], self.live.get(key)
+        how, _ = self.how.of_object(manifest.body)
+        reasons = (*self.ignored.get(key, ()), *self.held.ignored(key))
+        if live is not None:
+            manifest, live = self.held.mask_of(key).sides(manifest, live)
+        return explained(manifest, live, self.diffs[key], how, reasons)
 
     def teach(self, redactor: Redactor) -> None:
         """Let the redactor know every secret value on either side."""
@@ -153,19 +205,32 @@ class Comparison:
             if body is not None:
                 redactor.learn(body)
 
-    def with_live(self, applied: Mapping[ResourceKey, Body | None]) -> Comparison:
-        """The same desired state against what writes have made of the cluster since.
+    def with_live(self, applied: Mapping[ResourceKey, Body | None], held: Held = NOTHING_HELD) -> Comparison:
+        """The same desired state against what writes have made of the cluster since; `held` is of that too.
 
-        What the server answered to a forced apply settles what it normalises.
+        What the server answered to a forced apply settles what it normalises. Of what people added only
+        that is looked for which was found before: of the rest nobody has asked whether it is a default.
         """
         live = {**self.live, **applied}
         diffs = dict(self.diffs)
+        unknown = {key: held.unknown[key] for key in applied if key in held.unknown}
         for key, body in applied.items():
             manifest = self.manifests.get(key)
-            if manifest is not None:
-                diff = compare(manifest, body)
-                diffs[key] = settle_with(diff, body) if body is not None else diff
-        return replace(self, live=live, diffs=diffs)
+            if key in unknown:
+                live.pop(key)
+                diffs.pop(key, None)
+            elif manifest is not None:
+                how, _ = self.how.of_object(manifest.body)
+                before = self.diffs.get(key)
+                places = frozenset(change.path for change in added(before)) if before else frozenset()
+                try:
+                    diff = held.compared(manifest, body, partial(local_verdict, how=how, only=places))
+                except StalledError as error:
+                    unknown[key] = str(error)
+                    diffs.pop(key, None)
+                else:
+                    diffs[key] = settle_with(diff, held.of_live(key, body)) if body is not None else diff
+        return replace(self, live=live, diffs=diffs, held=held, unreadable={**self.unreadable, **unknown})
 
 
 def _named(applications: Collection[str]) -> str:
@@ -176,13 +241,33 @@ def _named(applications: Collection[str]) -> str:
     return f"application {first} and of {len(others)} more"
 
 
-async def hold_against(application: Application, revision: str, observed: Observed) -> Comparison:
-    """Compare everything that was observed, giving way to leases and probes between objects."""
+async def hold_against(
+    application: Application,
+    revision: str,
+    observed: Observed,
+    *,
+    source_types: tuple[str, ...] = (),
+    settings: CompareSettings | None = None,
+) -> Comparison:
+    """Compare everything that was observed, giving way to leases and probes between objects.
+
+    What is ignored does not count. Where that cannot be told, or the object is nested too deep to be compared, there
+    is no verdict on it.
+    """
     manifests = {manifest.key: manifest for manifest in observed.manifests}
-    diffs = {}
+    held = observed.held
+    live = {key: body for key, body in observed.live.items() if key not in held.unknown}
+    how = HowToCompare.of(application.raw, settings or CompareSettings())
+    diffs, unknown = {}, dict(held.unknown)
+    problems: list[str] = []
     for number, (key, manifest) in enumerate(manifests.items()):
-        if key in observed.live:
-            diffs[key] = compare(manifest, observed.live[key])
+        if key in live:
+            asked, wrong = how.of_object(manifest.body)
+            problems += wrong
+            try:
+                diffs[key] = held.compared(manifest, live[key], partial(local_verdict, how=asked))
+            except StalledError as error:
+                unknown[key] = str(error)
         if number % OBJECTS_BETWEEN_PAUSES == 0:
             await asyncio.sleep(0)
     return Comparison(
@@ -190,8 +275,15 @@ async def hold_against(application: Application, revision: str, observed: Observ
         application.namespace,
         revision,
         manifests,
-        observed.live,
-        observed.unreadable,
+        live,
+        {**observed.unreadable, **unknown},
         diffs,
         server=application.server,
+        repeated=observed.repeated,
+        source_types=source_types,
+        how=how,
+        problems=tuple(problems),
+        held=held,
+        excluded=observed.excluded,
+        left_alone=observed.left_alone,
     )

@@ -16,6 +16,11 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, in_f
     The first error cancels the rest and is raised as it is, not in a group: callers tell errors
     apart by class.
     """
+    wanted = list(items)
+    if len(wanted) == 1:
+        # Most Applications have one of everything, which needs no task.
+        await work(wanted[0])
+        return
     slots = asyncio.Semaphore(in_flight_max)
 
     async def one(item: T) -> None:
@@ -24,7 +29,7 @@ async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, in_f
 
     async def every_one() -> None:
         async with asyncio.TaskGroup() as group:
-            for item in items:
+            for item in wanted:
                 group.create_task(one(item))
 
     try:

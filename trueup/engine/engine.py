@@ -10,16 +10,22 @@ from trueup.clients.cluster import Cluster
 from trueup.clients.cluster_pool import ClusterPool
 from trueup.clients.projects import project_refusals
 from trueup.domain.application import Application
-from trueup.domain.credentials import RepositoryCredentials, select
+from trueup.domain.by_hand import Hands
+from trueup.domain.compare_options import CompareSettings
+from trueup.domain.credentials import RepositoryCredentials, select, select_for_source
 from trueup.domain.errors import InvalidSpecError
-from trueup.domain.object_options import refused_features
 from trueup.domain.resource import ResourceKey
-from trueup.engine.checkout import Checkout, MirrorPool, recorded, resolve
+from trueup.domain.source import Source
+from trueup.engine.chart_shelf import ChartShelf
+from trueup.engine.checkout import MirrorPool
 from trueup.engine.comparison import Comparison
+from trueup.engine.ignoring import Ignoring
 from trueup.engine.observe import Observed, observe
-from trueup.engine.render.cache import RenderCache
-from trueup.engine.render.directory import RenderBounds, Rendered, render
-from trueup.engine.source_tree import CheckoutTree
+from trueup.engine.remote_bases import RemoteBases
+from trueup.engine.render.application import Rendered, Renderer
+from trueup.engine.render.fetch import Fetch
+from trueup.engine.render.helm_fetch import RepositoryCharts
+from trueup.engine.sources import Sources, Where, recorded, resolve
 from trueup.engine.verdicts import Verdicts
 from trueup.settings import Settings
 
@@ -32,12 +38,19 @@ class Engine:
     #: Where Applications are delivered; the home cluster among them is where they live.
     clusters: ClusterPool
     mirrors: MirrorPool
-    renders: RenderCache
+    charts: ChartShelf
+    renderer: Renderer
     verdicts: Verdicts
     #: The repository credentials of now.
     credentials: Callable[[], tuple[RepositoryCredentials, ...]]
     #: The AppProject of this name, None where there is none.
     projects: Callable[[str], Awaitable[Mapping[str, Any] | None]]
+    ignoring: Ignoring
+
+    @property
+    def compare_settings(self) -> CompareSettings:
+        """What the installation asks of every comparison."""
+        return CompareSettings(Hands.of(self.settings.hand_managers))
 
     @property
     def home(self) -> Cluster:
@@ -48,15 +61,20 @@ class Engine:
         """The Application with its destination's server known, as far as it can be."""
         return self.clusters.clusters().placed(application)
 
-    def credentials_of(self, application: Application) -> RepositoryCredentials | None:
-        """What opens the Application's repository; None where nothing is configured for it."""
-        return select(application.source.repo_url, self.credentials(), project=application.project)
+    def credentials_of(self, url: str, project: str) -> RepositoryCredentials | None:
+        """What opens the Git repository to an Application of this project; None where nothing is configured for it."""
+        return select(url, self.credentials(), project=project)
+
+    def opens(self, source: Source, project: str) -> RepositoryCredentials | None:
+        """What opens the source's repository, of Git or of charts, to an Application of this project."""
+        return select_for_source(source, self.credentials(), project=project)
 
     def secret_values_of(self, application: Application) -> tuple[str, ...]:
         """Every text that must not appear in what is said of the Application; objects' own come on top."""
-        credentials = self.credentials_of(application)
+        used = [self.opens(source, application.project) for source in application.sources]
+        values = dict.fromkeys(value for credentials in used if credentials for value in credentials.secret_values)
         cluster = self.clusters.clusters().of_server(application.server)
-        return (*(credentials.secret_values if credentials else ()), *(cluster.login.secret_values if cluster else ()))
+        return (*values, *(cluster.login.secret_values if cluster else ()))
 
     async def refuse(self, application: Application) -> None:
         """Raise InvalidSpecError, naming every reason, for what must not be reconciled."""
@@ -66,33 +84,27 @@ class Engine:
         if refusals:
             raise InvalidSpecError(" ".join(refusals))
 
-    async def checkout(self, application: Application, *, tip: str = "", revision: str | None = None) -> Checkout:
-        """The source's tree at its target revision, or at `revision` where an operation names one."""
-        if revision is not None:
-            application = replace(application, source=replace(application.source, target_revision=revision))
-        return await resolve(application, self.mirrors, credentials=self.credentials_of(application), tip=tip)
+    async def checkout(self, application: Application, *, tip: str = "", revisions: tuple[str, ...] = ()) -> Sources:
+        """The sources at their target revisions, or at `revisions` where an operation names them."""
+        return await resolve(application, self._where(application), tip=tip, revisions=revisions)
 
-    async def checkout_recorded(self, application: Application) -> Checkout | None:
-        """The source's tree as it was last compared, where this machine has it: nobody is asked."""
-        return await recorded(application, self.mirrors)
+    async def checkout_recorded(self, application: Application) -> Sources | None:
+        """The sources as they were last compared, where this machine has them: nobody is asked."""
+        return await recorded(application, self._where(application))
 
-    async def render(self, application: Application, checkout: Checkout) -> Rendered:
-        """The objects that the source comes to. InvalidSpecError for one that asks for what is not supported yet."""
-        settings = self.settings
-        bounds = RenderBounds(settings.render_files_max, settings.render_bytes_max, settings.objects_max)
-        source = (application.raw.get("spec") or {}).get("source") or {}
-        rendered = await render(
-            CheckoutTree(checkout),
-            application.source,
-            application=application.id.name,
-            explicit=source.get("directory") is not None,
-            cache=self.renders,
-            bounds=bounds,
+    def _where(self, application: Application) -> Where:
+        return Where(self.mirrors, self.charts, lambda source: self.opens(source, application.project))
+
+    async def render(self, application: Application, sources: Sources, *, cluster: Cluster | None) -> Rendered:
+        """The objects that the sources come to on this cluster, see `Renderer.render`."""
+        charts = RepositoryCharts(self.charts.charts, self.credentials(), application.project)
+        bases = RemoteBases(
+            self.mirrors,
+            self.settings.kustomize_remote_bases,
+            lambda url: self.credentials_of(url, application.project),
+            fresh=application.refresh == "hard",
         )
-        refused = [sentence for item in rendered.objects for sentence in refused_features(item)]
-        if refused:
-            raise InvalidSpecError(" ".join(refused))
-        return rendered
+        return await self.renderer.render(application, sources, cluster=cluster, fetch=Fetch(charts, bases))
 
     async def observe(
         self,
@@ -103,14 +115,16 @@ class Engine:
         only: Collection[ResourceKey] | None = None,
     ) -> Observed:
         """What the cluster has of them, and of what the application owned there; with `only` of no more than these."""
-        return await observe(
+        observed = await observe(
             cluster,
             rendered.objects,
             application.inventory,
             namespace=application.namespace,
             objects_in_flight_max=self.settings.objects_in_flight_max,
             only=only,
+            excludes=self.ignoring.excludes(application.server),
         )
+        return replace(observed, held=await self.ignoring.prepared(application, observed))
 
     async def without_defaults(self, cluster: Cluster, comparison: Comparison) -> Comparison:
         """The comparison where what Git may have dropped from a whole value is told from what was filled in."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from trueup.clients.git_mirror import Mirror
 from trueup.domain.affected import ReadIndex, covers
 from trueup.domain.application import Application, ApplicationId
+from trueup.domain.followers import Followed, follows
 from trueup.domain.generate_paths import asked_for
 from trueup.domain.read_set import Entry, ReadKey, ReadSet, read_key
-from trueup.domain.repository import normalize_url
 
 #: Of the revisions that followers stand at, so many are held against the tip file by file for one answer;
 #: whose directories differ beyond that is affected.
@@ -90,58 +90,63 @@ class Readers:
     def __init__(self, load: Load) -> None:
         """`load` finds the read-sets that are kept somewhere."""
         self._load = load
-        self._refs: dict[tuple[str, str], _Ref] = defaultdict(_Ref)
-        self._places: dict[ApplicationId, tuple[str, str]] = {}
+        self._refs: dict[Followed, _Ref] = defaultdict(_Ref)
+        self._places: dict[ApplicationId, frozenset[Followed]] = {}
         #: What was rendered in this process, until it is asked for.
-        self._learned: dict[ApplicationId, tuple[ReadKey, ReadSet]] = {}
+        self._learned: dict[tuple[ApplicationId, Followed], tuple[ReadKey, ReadSet]] = {}
 
     def observe(self, identity: ApplicationId, application: Application | None) -> None:
-        """What is heard of an Application; None where it is gone. O(1), and free where nothing moved."""
+        """What is heard of an Application; None where it is gone. O(its sources), and free where nothing moved."""
         if application is None or application.spec_refusals or application.deleting:
             self._forget(identity)
             return
-        place = (normalize_url(application.source.repo_url), application.source.target_revision)
-        follower = _Follower(read_key(application, application.revision), asked_for(application))
-        if self._places.get(identity) == place and self._refs[place].followers.get(identity) == follower:
-            return
-        self._leave(identity)
-        self._places[identity] = place
-        ref = self._refs[place]
+        revisions = follows(application)
+        for followed in self._places.get(identity, frozenset()) - revisions.keys():
+            self._leave(identity, followed)
+        self._places[identity] = frozenset(revisions)
+        for followed, revision in revisions.items():
+            follower = _Follower(read_key(application, followed, revision), asked_for(application, followed))
+            if self._refs[followed].followers.get(identity) != follower:
+                self._take_in(identity, followed, follower)
+
+    def _take_in(self, identity: ApplicationId, followed: Followed, follower: _Follower) -> None:
+        ref = self._refs[followed]
+        ref.forget(identity)
         ref.followers[identity] = follower
-        key, read_set = self._learned.get(identity, (None, frozenset[Entry]()))
+        key, read_set = self._learned.get((identity, followed), (None, frozenset[Entry]()))
         if key == follower.key:
             # Here, and not with the next push, which would have to do so for everybody at once.
-            self._know(ref, identity, read_set)
+            self._know(followed, identity, read_set)
         else:
             ref.unread.add(identity)
 
-    def learn(self, application: Application, revision: str, read_set: ReadSet) -> ReadKey | None:
-        """What a render in this process has read; its key, or None where that was known before."""
-        key = read_key(application, revision)
-        place = self._places.get(application.id)
-        ref = self._refs.get(place) if place else None
-        if self._learned.get(application.id) == (key, read_set):
+    def learn(self, application: Application, followed: Followed, revision: str, read_set: ReadSet) -> ReadKey | None:
+        """What a render in this process has read of what the Application follows, at this commit of it.
+
+        Its key, or None where that was known before.
+        """
+        key, known = read_key(application, followed, revision), (application.id, followed)
+        is_heard_of = followed in self._places.get(application.id, frozenset())
+        if self._learned.get(known) == (key, read_set):
             return None
-        if ref is not None and application.id not in ref.unread:
+        if is_heard_of and application.id not in (ref := self._refs[followed]).unread:
             follower = ref.followers[application.id]
             if follower.key == key and ref.index.entries(application.id) == read_set | follower.asked:
                 return None
-        if place is not None:
-            self._learned[application.id] = (key, read_set)
+        if is_heard_of:
+            self._learned[known] = (key, read_set)
         return key
 
-    async def look(
-        self, mirror: Mirror, url: str, revision: str, old: str | None, tip: str, *, by_content: bool
-    ) -> Look:
-        """Who is affected now that `revision` of the repository stands at `tip` and was last examined at `old`.
+    async def look(self, mirror: Mirror, followed: Followed, old: str | None, tip: str, *, by_content: bool) -> Look:
+        """Who is affected now that what is followed stands at `tip` and was last examined at `old`.
 
         None for `old`, or `by_content`, holds every follower's own revision against the tip. Without
         either, and without a move, nobody is.
         """
-        ref = self._refs[url, revision]
+        ref = self._refs[followed]
         if old == tip and not by_content:
             return Look(frozenset(), ref, tip, {}, frozenset())
-        await self._read(ref)
+        await self._read(followed)
         paths: list[str] | None = []
         # Another process may have examined what this one has not seen: both ways are looked at.
         bases = {old, ref.tip or old} - {tip}
@@ -161,12 +166,13 @@ class Readers:
         seen = {name: ref.followers[name] for name in affected | proved if name in ref.followers}
         return Look(affected, ref, tip, seen, frozenset(proved))
 
-    async def _read(self, ref: _Ref) -> None:
+    async def _read(self, followed: Followed) -> None:
         """Find the read-sets that are not known yet; those of followers never compared do not exist."""
+        ref = self._refs[followed]
         wanted = {name: ref.followers[name] for name in ref.unread if ref.followers[name].key.revision}
         found: dict[ApplicationId, ReadSet] = {}
         for name, follower in wanted.items():
-            key, read_set = self._learned.get(name, (None, frozenset[Entry]()))
+            key, read_set = self._learned.get((name, followed), (None, frozenset[Entry]()))
             if key == follower.key:
                 found[name] = read_set
         missing = {follower.key: name for name, follower in wanted.items() if name not in found}
@@ -175,13 +181,14 @@ class Readers:
             found |= {missing[key]: read_set for key, read_set in loaded.items() if key in missing}
         for name, read_set in found.items():
             if ref.followers.get(name) is wanted[name]:
-                self._know(ref, name, read_set)
+                self._know(followed, name, read_set)
 
-    def _know(self, ref: _Ref, name: ApplicationId, read_set: ReadSet) -> None:
+    def _know(self, followed: Followed, name: ApplicationId, read_set: ReadSet) -> None:
+        ref = self._refs[followed]
         ref.index.put(name, read_set | ref.followers[name].asked)
         ref.unread.discard(name)
         ref.unproved.add(name)
-        self._learned.pop(name, None)
+        self._learned.pop((name, followed), None)
 
     async def _differing(
         self, mirror: Mirror, ref: _Ref, names: Collection[ApplicationId], tip: str
@@ -209,13 +216,12 @@ class Readers:
             differing |= group if paths is None else group & ref.index.concerned(paths)
         return differing
 
-    def _leave(self, identity: ApplicationId) -> None:
-        place = self._places.pop(identity, None)
-        if place is not None:
-            self._refs[place].forget(identity)
-            if not self._refs[place].followers:
-                del self._refs[place]
+    def _leave(self, identity: ApplicationId, followed: Followed) -> None:
+        self._learned.pop((identity, followed), None)
+        self._refs[followed].forget(identity)
+        if not self._refs[followed].followers:
+            del self._refs[followed]
 
     def _forget(self, identity: ApplicationId) -> None:
-        self._leave(identity)
-        self._learned.pop(identity, None)
+        for followed in self._places.pop(identity, frozenset()):
+            self._leave(identity, followed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trueup.clients.api_errors import (
     ApiError,
+    ConversionError,
     ForbiddenError,
     NamespaceTerminatingError,
     NotFoundError,
@@ -30,6 +31,12 @@ def concerns_one_object(error: TrueupError) -> bool:
     return isinstance(error, ApiError | StalledError)
 
 
+def lacks_right(error: TrueupError) -> bool:
+    """Whether the request was refused for want of a right, so that the answer says nothing of the object."""
+    answer = _answer(error)
+    return isinstance(error, ForbiddenError) and (" cannot " in answer or answer.startswith("403 Forbidden"))
+
+
 def refusal(error: TrueupError, key: ResourceKey, *, origin: str = "", default_namespace: str = "") -> str:
     """The error with its way out. `origin` is where the manifest stands, where there is one."""
     if isinstance(error, NamespaceTerminatingError):
@@ -45,8 +52,10 @@ def refusal(error: TrueupError, key: ResourceKey, *, origin: str = "", default_n
 
 def _way_out(error: TrueupError, key: ResourceKey, origin: str) -> str:
     answer = _answer(error)
-    if isinstance(error, ForbiddenError) and (" cannot " in answer or answer.startswith("403 Forbidden")):
+    if lacks_right(error):
         return "grant it to the worker's service account"
+    if isinstance(error, ConversionError):
+        return "mend the conversion webhook of the kind's definition, or have manifests name the version that is stored"
     if "immutable" in answer:
         return "put the field back, or delete the object so that it is created anew"
     if origin and key.kind == "Secret" and not key.group and isinstance(error, ServerError):

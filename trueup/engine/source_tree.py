@@ -6,8 +6,36 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 from trueup.clients.git_objects import MODE_LINK
+from trueup.domain.errors import StalledError
 from trueup.engine.checkout import Checkout
+from trueup.engine.local_tree import LocalTree
 from trueup.engine.render.directory import SourceFile
+
+
+class LocalFiles:
+    """A directory on this machine: of its files just those are read that a worker would read of a commit's."""
+
+    def __init__(self, tree: LocalTree, path: str) -> None:
+        self._tree = tree
+        self._path = path
+
+    async def files(self, *, recurse: bool, wanted: Callable[[str], bool]) -> Sequence[SourceFile]:
+        """The wanted files. StalledError for one that is a link and leads nowhere good."""
+        start = len(self._path) + 1 if self._path else 0
+        found = []
+        for place, is_link in await self._tree.names(self._path, recurse=recurse):
+            if not wanted(place[start:]):
+                continue
+            end = await self._tree.find(place)
+            if end is not None and end.kind == "file":
+                found.append(SourceFile(place[start:], end.id, end.linked))
+            elif is_link:
+                raise StalledError(f"the link {place} leads to a directory; only links to files are followed")
+        return found
+
+    async def read(self, shas: Sequence[str]) -> Mapping[str, bytes]:
+        """The content of each name that `files` gave."""
+        return await self._tree.read(shas)
 
 
 class CheckoutTree:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trueup.sandbox.assets import ensure_binaries
+from trueup.sandbox.assets import built_tools, ensure_all, ensure_binaries, ensure_tools, search_path
 from trueup.sandbox.errors import SandboxError
 from trueup.sandbox.git_http import GitServer, create_repository, git_server
 from trueup.sandbox.sandbox import Sandbox, running, serve
@@ -16,11 +16,15 @@ __all__ = [
     "SandboxError",
     "SlackServer",
     "Valkey",
+    "built_tools",
     "create_repository",
+    "ensure_all",
     "ensure_binaries",
+    "ensure_tools",
     "git_server",
     "render_text",
     "running",
+    "search_path",
     "serve",
     "slack_server",
     "valkey_server",

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, cast
 
 from trueup.clients.crds.schema import crd_manifests
-from trueup.sandbox.assets import ensure_binaries
+from trueup.sandbox.assets import ensure_binaries, ensure_tools
 from trueup.sandbox.audit_relay import audit_relay
 from trueup.sandbox.component import Component, watching
 from trueup.sandbox.control_plane import ControlPlane, control_plane
@@ -48,8 +48,9 @@ class Sandbox:
     `kubeconfig` is for the user `trueup`; `kubeconfig_for` has those of the
     others, and `users` the token of each. Whatever URL the file `audit_target`
     holds gets the API server's audit events, a batch a POST, soon after each
-    write. `pids` has the process of each part, `git` the server behind
-    `git_url` with its counters.
+    write. `tools` is the folder with helm, kustomize, jsonnet and a registry.
+    `pids` has the process of each part, `git` the server behind `git_url` with
+    its counters.
     """
 
     directory: Path
@@ -59,6 +60,7 @@ class Sandbox:
     git_root: Path
     users: Mapping[str, str]
     audit_target: Path
+    tools: Path
     pids: Mapping[str, int]
     git: GitServer
 
@@ -67,9 +69,9 @@ class Sandbox:
 
     def described(self) -> dict[str, object]:
         """What `sandbox.json` holds."""
-        paths = {name: str(getattr(self, name)) for name in ("kubeconfig", "git_root", "audit_target", "directory")}
+        paths = ("kubeconfig", "git_root", "audit_target", "tools", "directory")
         return {
-            **paths,
+            **{name: str(getattr(self, name)) for name in paths},
             "redis_url": self.redis_url,
             "git_url": self.git_url,
             "users": dict(self.users),
@@ -96,6 +98,7 @@ async def running(directory: Path, *, progress: Callable[[str], None]) -> AsyncI
         stack.enter_context(_sole_user(directory))
         description.unlink(missing_ok=True)
         binaries = await ensure_binaries(progress)
+        tools = await ensure_tools(progress)
         progress("Starting Kubernetes, Valkey and the Git server")
         watch = await stack.enter_async_context(watching())
         git = await stack.enter_async_context(git_server(directory / "git"))
@@ -103,13 +106,12 @@ async def running(directory: Path, *, progress: Callable[[str], None]) -> AsyncI
         watch.over(queue.component)
         kinds = crd_manifests()
         manifests = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *kinds]
-        target = directory / "audit-target"
-        audit_url = await stack.enter_async_context(audit_relay(target))
+        audit_url = await stack.enter_async_context(audit_relay(_audit_target(directory)))
         plane = await stack.enter_async_context(
             control_plane(binaries, directory, audit_url=audit_url, watch=watch, manifests=manifests)
         )
         await _until_installed(plane.kube, kinds)
-        sandbox = _sandbox(directory, git, queue, plane, target)
+        sandbox = _sandbox(directory, git, queue, plane, tools)
         write_private(description, json.dumps(sandbox.described(), indent=2) + "\n")
         stack.callback(description.unlink, missing_ok=True)
         progress(f"Everything answers after {monotonic() - started_at:.1f} s")
@@ -126,7 +128,7 @@ def _sole_user(directory: Path) -> Iterator[None]:
         yield
 
 
-def _sandbox(directory: Path, git: GitServer, queue: Valkey, plane: ControlPlane, audit_target: Path) -> Sandbox:
+def _sandbox(directory: Path, git: GitServer, queue: Valkey, plane: ControlPlane, tools: Path) -> Sandbox:
     kubeconfig = directory / "kubeconfig"
     for user, token in plane.tokens.items():
         for path in (directory / f"kubeconfig-{user}", *([kubeconfig] if user == OWN_USER else [])):
@@ -139,10 +141,15 @@ def _sandbox(directory: Path, git: GitServer, queue: Valkey, plane: ControlPlane
         git_url=git.url,
         git_root=git.root,
         users=plane.tokens,
-        audit_target=audit_target,
+        audit_target=_audit_target(directory),
+        tools=tools,
         pids={part.name: part.pid for part in parts},
         git=git,
     )
+
+
+def _audit_target(directory: Path) -> Path:
+    return directory / "audit-target"
 
 
 async def _until_installed(client: Kube, kinds: list[dict[str, Any]]) -> None:
@@ -198,6 +205,7 @@ def _what_is_where(sandbox: Sandbox) -> str:
         f"  as somebody   {sandbox.kubeconfig_for('alice')}, {sandbox.kubeconfig_for('bob').name}\n"
         f"  queue         {sandbox.redis_url}\n"
         f"  Git           {sandbox.git_url}/N.git is {sandbox.git_root}/N.git\n"
+        f"  what renders  {sandbox.tools}\n"
         f"  logs          {sandbox.directory / 'logs'}\n"
         f"  all of it     {sandbox.directory / 'sandbox.json'}\n"
         "Ctrl-C ends it."

@@ -6,17 +6,23 @@ from collections.abc import Callable
 
 from trueup.cli.demo.watch import STEP_SECONDS_MAX
 from trueup.domain.errors import StalledError
-from trueup.sandbox import ChannelMessage, SlackServer
+from trueup.sandbox import ChannelMessage, SlackServer, render_text
 
 
-async def told(slack: SlackServer, application: str, news: str) -> ChannelMessage:
-    """The message about the application, once it says so; StalledError when it never does or is not the only one."""
+async def told(slack: SlackServer, application: str, news: str, *, by: str = "") -> ChannelMessage:
+    """The message about the application, once it says so; StalledError when it never does or is not the only one.
+
+    With `by` it has to name whoever that is, too.
+    """
 
     def about_it(server: SlackServer) -> list[ChannelMessage]:
         return [message for message in server.messages.values() if application in message.text]
 
     try:
-        await slack.until(lambda server: any(news in message.text for message in about_it(server)), STEP_SECONDS_MAX)
+        await slack.until(
+            lambda server: any(news in message.text and by in render_text(message) for message in about_it(server)),
+            STEP_SECONDS_MAX,
+        )
     except TimeoutError:
         raise StalledError(f"the demo waited {STEP_SECONDS_MAX:.0f} s in vain until Slack said: {news}") from None
     message, *others = about_it(slack)

@@ -35,9 +35,10 @@ async def _edit_that_waits(scene: Stage, narrator: Narrator) -> None:
     narrator.fact(f"trueup app diff {WAITS} says what, and who:")
     settings = read_settings().model_copy(update={"namespace": NAMESPACE, "git_schemes": ("http",)})
     await write_diff(scene.cluster, scene.applications.seen[WAITS], narrator.console, settings=settings)
-    message = await told(scene.slack, WAITS, f"{WAITS} drifted from Git")
+    message = await told(scene.slack, WAITS, f"{WAITS} drifted from Git", by=f"bob with {HAND}")
     narrator.fact("Slack says so, after a moment in which it might have healed:", _since(answered))
     narrator.quote(render_text(message))
+    narrator.fact("that it was Bob says the API server's audit log: a field manager is a name that anybody can give")
     status = scene.applications.seen[WAITS]["status"]["sync"]["status"]
     narrator.fact(f"{WAITS} is still {status}: without self-heal, drift waits for a person")
 

@@ -11,6 +11,8 @@ from trueup.domain.errors import StalledError
 GIT_SECONDS_MAX = 30.0
 OUTPUT_BYTES_MAX = 1024 * 1024
 SERVICES = ("harbour", "lighthouse", "tides")
+#: The one that Helm renders, and the one that Kustomize does; the others are plain YAML.
+CHART, KUSTOMIZATION = "harbour", "lighthouse"
 
 
 def deployment(name: str, *, replicas: int, version: str) -> str:
@@ -74,9 +76,14 @@ class Fleet:
         await self._git("init", "--quiet", "--initial-branch=main")
         await self._git("remote", "add", "origin", self.url)
         for name in SERVICES:
-            self.write(f"{name}/deployment.yaml", deployment(name, replicas=2, version="1.0"))
-            self.write(f"{name}/service.yaml", service(name))
-            self.write(f"{name}/config.yaml", config_map(name, "ahoy"))
+            directory = f"{name}/templates" if name == CHART else name
+            self.write(f"{directory}/deployment.yaml", deployment(name, replicas=2, version="1.0"))
+            self.write(f"{directory}/service.yaml", service(name))
+            self.write(f"{directory}/config.yaml", config_map(name, "ahoy"))
+        self.write(f"{CHART}/Chart.yaml", f"apiVersion: v2\nname: {CHART}\nversion: 1.0.0\n")
+        self.write(f"{CHART}/templates/config.yaml", config_map(CHART, "{{ .Values.greeting }}"))
+        self.write(f"{CHART}/values.yaml", "greeting: ahoy\n")
+        self.write(f"{KUSTOMIZATION}/kustomization.yaml", "resources: [deployment.yaml, service.yaml, config.yaml]\n")
         return await self.push("The fleet puts to sea")
 
     def write(self, path: str, text: str) -> None:

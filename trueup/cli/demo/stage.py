@@ -22,8 +22,9 @@ from trueup.clients.credentials import KubeconfigSource
 from trueup.clients.process import base_environment
 from trueup.domain.application import HOME_SERVER
 from trueup.domain.errors import StalledError
-from trueup.sandbox import SlackServer, create_repository, slack_server
+from trueup.sandbox import Sandbox, SlackServer, create_repository, search_path, slack_server
 from trueup.sandbox import running as sandbox_running
+from trueup.sandbox.files import write_private
 
 NAMESPACE = "argocd"
 DELIVERED_TO = "harbour"
@@ -98,17 +99,20 @@ async def stage(directory: Path, say: Any) -> AsyncIterator[Stage]:
         cluster = await stack.enter_async_context(Cluster(KubeconfigSource(str(sandbox.kubeconfig))))
         bob = await stack.enter_async_context(Cluster(KubeconfigSource(str(sandbox.kubeconfig_for("bob")))))
         webhook_secret = secrets.token_urlsafe(24)
-        await _keep_webhook_secret(cluster, webhook_secret)
+        await _keep_secret(cluster, "argocd-secret", {"webhook.github.secret": webhook_secret})
+        audit_token = secrets.token_urlsafe(24)
+        await _keep_secret(cluster, "trueup-audit", {"token": audit_token})
         say("Starting the service and a worker")
         slack = await stack.enter_async_context(slack_server())
         data_dir = directory / "data"
-        env = _environment(data_dir, sandbox.kubeconfig, sandbox.redis_url, slack)
+        env = _environment(data_dir, sandbox, slack)
         data_dir.mkdir(parents=True, exist_ok=True)
         halves = []
         for name in ("service", "worker"):
             half = running(name, env=env, log=directory / f"{name}.log")
             halves.append(await stack.enter_async_context(half))
         service, _ = [await ready(half, data_dir) for half in halves]
+        write_private(sandbox.audit_target, f"http://audit:{audit_token}@{service['listen']}/api/audit")
         resource = await cluster.resource("argoproj.io", "Application")
         applications = await stack.enter_async_context(watching(cluster, resource, NAMESPACE))
         timeout = aiohttp.ClientTimeout(total=WEBHOOK_SECONDS_MAX)
@@ -126,12 +130,13 @@ async def stage(directory: Path, say: Any) -> AsyncIterator[Stage]:
         )
 
 
-def _environment(data_dir: Path, kubeconfig: Path, redis_url: str, slack: SlackServer) -> Mapping[str, str]:
+def _environment(data_dir: Path, sandbox: Sandbox, slack: SlackServer) -> Mapping[str, str]:
     return base_environment() | {
+        "PATH": search_path(sandbox.tools),
         "HOME": str(data_dir),
-        "KUBECONFIG": str(kubeconfig),
+        "KUBECONFIG": str(sandbox.kubeconfig),
         "TRUEUP_DATA_DIR": str(data_dir),
-        "TRUEUP_REDIS_URL": redis_url,
+        "TRUEUP_REDIS_URL": sandbox.redis_url,
         "TRUEUP_NAMESPACE": NAMESPACE,
         "TRUEUP_GIT_SCHEMES": "http",
         "TRUEUP_LISTEN": "127.0.0.1:0",
@@ -143,12 +148,12 @@ def _environment(data_dir: Path, kubeconfig: Path, redis_url: str, slack: SlackS
     }
 
 
-async def _keep_webhook_secret(cluster: Cluster, secret: str) -> None:
+async def _keep_secret(cluster: Cluster, name: str, values: Mapping[str, str]) -> None:
     resource = await cluster.resource("", "Secret")
     body = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": "argocd-secret", "namespace": NAMESPACE},
-        "stringData": {"webhook.github.secret": secret},
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "stringData": dict(values),
     }
-    await cluster.apply(resource, NAMESPACE, "argocd-secret", body)
+    await cluster.apply(resource, NAMESPACE, name, body)

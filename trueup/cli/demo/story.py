@@ -43,7 +43,8 @@ def _try_it(scene: Stage, narrator: Narrator) -> None:
     """What to type in another terminal; every line works as it stands."""
     programs = Path(sys.executable).parent
     kubectl = shutil.which("kubectl", path=programs) or "kubectl"
-    narrator.console.print("\n[bold]Live, until Ctrl-C. Try it from another terminal:[/bold]")
+    narrator.console.print(f"\n[bold]The page is open until Ctrl-C:[/bold] {scene.service_url}/applications/{WAITS}")
+    narrator.console.print("[bold]Look at it while you try this from another terminal:[/bold]")
     for line in (
         f"export KUBECONFIG={scene.kubeconfig} TRUEUP_GIT_SCHEMES=http",
         f"{kubectl} -n {DELIVERED_TO} edit service {WAITS}",
@@ -59,7 +60,9 @@ def _try_it(scene: Stage, narrator: Narrator) -> None:
 
 
 async def _onboarding(scene: Stage, narrator: Narrator) -> None:
-    narrator.step(f"A repository with {len(SERVICES)} services, and an Application for each")
+    narrator.step(
+        f"A repository with {len(SERVICES)} services (a chart, a kustomization, plain YAML), each an Application"
+    )
     revision = await scene.fleet.found()
     narrator.fact(f"pushed {revision[:7]} to {scene.fleet.url}")
     started = time.monotonic()

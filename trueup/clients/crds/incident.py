@@ -5,7 +5,27 @@ from __future__ import annotations
 from trueup.clients.crds.model import AnyObject, Model, Time
 
 
-class IncidentField(Model):
+class IncidentWrite(Model):
+    """Who wrote something last."""
+
+    manager: str | None = None
+    """The field manager, a name that a program gives itself; absent where nobody can tell."""
+    operation: str | None = None
+    """`Apply` or `Update`; of what nobody owns the verb of the audit log, such as `delete`."""
+    subresource: str | None = None
+    time: str | None = None
+    """When that was, by the API server."""
+    user: str | None = None
+    """Whom the API server authenticated, by its audit log; absent where that is not sent to Trueup."""
+    groups: list[str] | None = None
+    address: str | None = None
+    agent: str | None = None
+    """What the program said that it is."""
+    probable: bool | None = None
+    """Whether the audit event was matched by object and time, and not by the version that it made."""
+
+
+class IncidentField(IncidentWrite):
     """One place where live was not what Git says. Secret values are masked."""
 
     path: str
@@ -13,10 +33,6 @@ class IncidentField(Model):
     """`changed`, `missing` or `extra`."""
     desired: str | None = None
     live: str | None = None
-    manager: str | None = None
-    """The field manager that wrote the live value last; absent where nobody can tell."""
-    time: str | None = None
-    """When that was, by the API server."""
 
 
 class IncidentObject(Model):
@@ -28,6 +44,8 @@ class IncidentObject(Model):
     """`OutOfSync`, `Missing` (not in the cluster) or `Unwanted` (no longer in Git)."""
     fields: list[IncidentField] | None = None
     fields_left_out: int | None = None
+    deleted_by: IncidentWrite | None = None
+    """Who deleted it, of one that is missing."""
 
 
 class IncidentFlip(Model):
@@ -39,7 +57,23 @@ class IncidentFlip(Model):
     name: str
     path: str
     manager: str | None = None
+    user: str | None = None
+    """Whom the audit log names."""
+    subresource: str | None = None
     times: list[Time]
+
+
+class IncidentHistory(Model):
+    """One turn of the story."""
+
+    time: Time
+    what: str
+    """`Opened`, `Changed`, `Reopened` (it drifted again soon after it was put right) or `Closed`."""
+    by: list[str] | None = None
+    """Who wrote what was new then."""
+    fields: int | None = None
+    """How many fields differed since then."""
+    ending: str | None = None
 
 
 class IncidentMessage(Model):
@@ -73,7 +107,9 @@ class IncidentStatus(Model):
     """`Open` or `Closed`."""
     revision: str | None = None
     manager: str | None = None
-    """Who is named first among the fields."""
+    """The field manager that is named first among the fields."""
+    by: str | None = None
+    """Who is named first, with the person where one is known."""
     updated_at: Time
     closed_at: Time | None = None
     ending: str | None = None
@@ -86,6 +122,8 @@ class IncidentStatus(Model):
     objects: list[IncidentObject] | None = None
     objects_left_out: int | None = None
     flips: list[IncidentFlip] | None = None
+    history: list[IncidentHistory] | None = None
+    """Oldest first. The first turn is always kept, of the others the latest."""
     message: IncidentMessage | None = None
     claim: IncidentClaim | None = None
 

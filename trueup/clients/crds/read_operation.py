@@ -7,10 +7,10 @@ from typing import Any
 
 from trueup.clients.crds.operation import Operation as OperationModel
 from trueup.clients.crds.read_policy import Remarks, read_options, read_retry
-from trueup.clients.crds.read_source import revision_sentences
+from trueup.clients.crds.read_source import raw_sources, revision_sentences, version_sentences
 from trueup.clients.crds.sentences import bounded, type_sentences
 from trueup.domain.application import Operation
-from trueup.domain.lenient import as_list, as_mapping, as_text
+from trueup.domain.lenient import as_list, as_mapping, as_text, as_texts
 from trueup.domain.resource import ResourceKey
 
 _NOT_YET = "is not supported in this version of Trueup"
@@ -27,7 +27,8 @@ def read_operation(raw: Mapping[str, Any]) -> tuple[Operation | None, list[str]]
     if isinstance(block, Mapping) and operation.get("sync") is None:
         remarks.refusals.append("operation has no sync; write operation.sync, or remove the operation.")
     remarks.refusals += _unsupported(sync, as_mapping(raw.get("spec")))
-    remarks.refusals += revision_sentences(sync.get("revision"), "operation.sync.revision")
+    revisions, wrong = _revisions(sync, as_mapping(raw.get("spec")))
+    remarks.refusals += wrong
     resources, wild = _resources(sync)
     remarks.refusals += wild
     listed = sync.get("syncOptions")
@@ -36,7 +37,7 @@ def read_operation(raw: Mapping[str, Any]) -> tuple[Operation | None, list[str]]
     initiator = as_mapping(operation.get("initiatedBy"))
     return (
         Operation(
-            revision=as_text(sync.get("revision")) or None,
+            revisions=revisions,
             prune=sync.get("prune") is True,
             dry_run=sync.get("dryRun") is True,
             resources=resources,
@@ -57,10 +58,8 @@ def _unsupported(sync: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
     # A rollback names the source of the past; where it is still today's it overrides nothing.
     if sync.get("source") is not None and sync.get("source") != spec.get("source"):
         sentences.append(f"operation.sync.source {_NOT_YET} where it differs from spec.source; change spec.source.")
-    if as_list(sync.get("sources")):
-        sentences.append(f"operation.sync.sources {_NOT_YET}; change spec.source.")
-    if as_list(sync.get("revisions")):
-        sentences.append(f"operation.sync.revisions {_NOT_YET}; name one in operation.sync.revision.")
+    if as_list(sync.get("sources")) and sync.get("sources") != spec.get("sources"):
+        sentences.append(f"operation.sync.sources {_NOT_YET} where it differs from spec.sources; change spec.sources.")
     strategy = as_mapping(sync.get("syncStrategy"))
     # Without hooks, which are refused in the manifests, the two strategies are one.
     sentences.extend(
@@ -69,6 +68,27 @@ def _unsupported(sync: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
         if as_mapping(strategy.get(name)).get("force") is True
     )
     return sentences
+
+
+def _revisions(sync: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[tuple[str, ...], list[str]]:
+    """The revision for each source, and what is wrong with them; none where it says nothing."""
+    sources = raw_sources(spec)
+    if as_list(spec.get("sources")):
+        asked, field = as_texts(sync.get("revisions")), "operation.sync.revisions"
+        if as_text(sync.get("revision")):
+            return (), ["operation.sync.revision is for one source; name one for each in operation.sync.revisions."]
+        if asked and len(asked) != len(sources):
+            return (), [f"{field} has {len(asked)} revisions for {len(sources)} sources; name one for each."]
+    else:
+        asked, field = tuple(text for text in (as_text(sync.get("revision")),) if text), "operation.sync.revision"
+        if as_list(sync.get("revisions")):
+            return (), ["operation.sync.revisions is for spec.sources; name one in operation.sync.revision."]
+    wrong = [
+        sentence
+        for revision, source in zip(asked, sources, strict=False)
+        for sentence in (version_sentences if source.get("chart") else revision_sentences)(revision, field)
+    ]
+    return asked, wrong
 
 
 def _resources(sync: Mapping[str, Any]) -> tuple[tuple[ResourceKey, ...], list[str]]:

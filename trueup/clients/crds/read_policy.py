@@ -28,7 +28,7 @@ _SWITCHES: Mapping[str, Mapping[str, str]] = {
     "Prune": {"true": "", "false": ""},
     "PruneLast": {"true": "", "false": ""},
     "Replace": {"true": "remove it; Trueup applies server-side, which has no size limit", "false": ""},
-    "RespectIgnoreDifferences": {"true": "remove it", "false": ""},
+    "RespectIgnoreDifferences": {"true": "", "false": ""},
     "ServerSideApply": {"true": "", "false": "~Trueup always applies server-side."},
     "SkipDryRunOnMissingResource": {"true": "", "false": ""},
     "Validate": {"true": "", "false": ""},
@@ -74,6 +74,7 @@ def read_options(listed: object, path: str, remarks: Remarks) -> SyncOptions:
         prune=values.get("Prune") != "false",
         validate=values.get("Validate") != "false",
         fail_on_shared_resource=values.get("FailOnSharedResource") == "true",
+        respect_ignore_differences=values.get("RespectIgnoreDifferences") == "true",
     )
     propagation = values.get("PrunePropagationPolicy")
     if propagation in _PROPAGATION:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
 
-from trueup.domain.application import Source
-from trueup.domain.errors import InvalidSpecError, StalledError
+from trueup.domain.errors import StalledError
 from trueup.domain.globs import compile_glob
 from trueup.domain.kubeyaml import YamlBounds
-from trueup.domain.manifest import OBJECTS_MAX, Parsed, RawObject, parse_manifests
+from trueup.domain.manifest import OBJECTS_MAX, SKIP_MARKER, Parsed, RawObject, parse_manifests
 from trueup.domain.read_set import Entry, ReadSet, bounded
+from trueup.domain.source import Directory, Source
 from trueup.engine.render.cache import ParsedFile, RenderCache
 from trueup.telemetry import RENDERS
 
@@ -24,12 +24,9 @@ from trueup.telemetry import RENDERS
 RENDERER_VERSION = "directory-1"
 #: More than this is parsed in a thread, so that the event loop is not held up.
 PARSE_BYTES_INLINE_MAX = 64 * 1024
-#: A file that holds these words anywhere is passed over.
-SKIP_MARKER = b"+argocd:skip-file-rendering"
 
-MANIFEST_SUFFIXES = (".yaml", ".yml", ".json", ".jsonnet")
-_HELM_MARKERS = frozenset({"Chart.yaml"})
-_KUSTOMIZE_MARKERS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
+JSONNET_SUFFIX = ".jsonnet"
+MANIFEST_SUFFIXES = (".yaml", ".yml", ".json", JSONNET_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +75,36 @@ class Rendered:
     from_cache: bool
 
 
-async def render(
-    tree: SourceTree, source: Source, *, application: str, explicit: bool, cache: RenderCache, bounds: RenderBounds
-) -> Rendered:
-    """The objects of the source, in the order of their files' paths.
+def is_jsonnet(path: str) -> bool:
+    """Whether the file is a program that makes manifests, which is not read here."""
+    return path.endswith(JSONNET_SUFFIX)
 
-    `application` is the Application's name: a file of overrides may be meant for it alone.
-    `explicit` tells that the Application has a `source.directory`, which makes a directory of what
-    looks like a chart or a kustomization. InvalidSpecError for what is not supported yet;
-    StalledError for a file that is no good. Nothing in between: no object without all the others.
+
+async def render(tree: SourceTree, source: Source, *, cache: RenderCache, bounds: RenderBounds) -> Rendered:
+    """The objects of the source's plain files, in the order of their paths.
+
+    `Rendered.files` has its Jsonnet files too, which are for others to evaluate. InvalidSpecError for a glob
+    that makes no sense, StalledError for a file that is no good. Nothing in between: no object without
+    all the others.
     """
     wanted = _wanted(source)
-    found = await tree.files(recurse=source.directory.recurse, wanted=wanted)
-    markers = {*_override_files(application), *(() if explicit else (*_HELM_MARKERS, *_KUSTOMIZE_MARKERS))}
-    _refuse_other_kinds(found, source, application, explicit=explicit)
+    found = await tree.files(recurse=_options(source).recurse, wanted=wanted)
     chosen = _choose([f for f in found if wanted(f.path)], source, bounds)
-    reads = _reads(source, chosen, missed=markers)
-    keys = {f: _file_key(source.path, f) for f in chosen}
+    reads = _reads(source, chosen)
+    plain = [f for f in chosen if not is_jsonnet(f.path)]
+    keys = {f: _file_key(source.path, f) for f in plain}
     known = {f: file for f, key in keys.items() if (file := cache.get(key)) is not None}
-    missing = [f for f in chosen if f not in known]
+    missing = [f for f in plain if f not in known]
     if missing:
         parsed = await _parse(tree, source.path, missing, bounds)
         for f, file in parsed.items():
             cache.put(keys[f], file)
         known |= parsed
-    objects = _together([known[f] for f in chosen], source, bounds)
+    objects = _together([known[f] for f in plain], source, bounds)
     return Rendered(
         objects,
         tuple(posixpath.join(source.path, f.path) for f in chosen),
-        tuple(path for f in chosen for path in known[f].parsed.unrelated),
+        tuple(path for f in plain for path in known[f].parsed.unrelated),
         _digest(source.path, chosen),
         reads,
         from_cache=not missing,
@@ -130,55 +128,39 @@ def _too_many(bounds: RenderBounds) -> StalledError:
     return StalledError(f"the source holds more than {bounds.objects_max} objects; split the Application")
 
 
+def _options(source: Source) -> Directory:
+    return source.directory or Directory()
+
+
 def _wanted(source: Source) -> Callable[[str], bool]:
-    included = _matcher(source.directory.include, "spec.source.directory.include", default=True)
-    excluded = _matcher(source.directory.exclude, "spec.source.directory.exclude", default=False)
-    return lambda path: path.endswith(MANIFEST_SUFFIXES) and included(path) and not excluded(path)
+    included = _matcher(_options(source).include, "spec.source.directory.include", default=True)
+    excluded = _matcher(_options(source).exclude, "spec.source.directory.exclude", default=False)
+    suffixes = _suffixes(source)
+    return lambda path: path.endswith(suffixes) and included(path) and not excluded(path)
 
 
-def _reads(source: Source, chosen: Sequence[SourceFile], *, missed: Iterable[str]) -> ReadSet:
-    """What the render depends on: which files there are to choose, what is in them, and that no marker is there."""
-    options = source.directory
-    listed = Entry("listed", source.path, options.recurse, MANIFEST_SUFFIXES, options.include, options.exclude)
+def _suffixes(source: Source) -> tuple[str, ...]:
+    return ("",) if _options(source).disable_extension_filter else MANIFEST_SUFFIXES
+
+
+def _reads(source: Source, chosen: Sequence[SourceFile]) -> ReadSet:
+    """What the render depends on: which files there are to choose, and what is in them."""
+    options = _options(source)
+    suffixes = () if options.disable_extension_filter else MANIFEST_SUFFIXES
+    listed = Entry("listed", source.path, options.recurse, suffixes, options.include, options.exclude)
     if not chosen:
         # Nothing that counts keeps the directory itself in being.
         listed = Entry("listed", source.path)
-    markers = (Entry("missed", posixpath.join(source.path, name)) for name in missed)
     linked = (Entry("linked", place) for file in chosen for place in file.linked)
-    return bounded([listed, *markers, *linked])
+    return bounded([listed, *linked])
 
 
 def _choose(files: Sequence[SourceFile], source: Source, bounds: RenderBounds) -> tuple[SourceFile, ...]:
     chosen = sorted(files, key=lambda f: f.path)
-    jsonnet = next((f.path for f in chosen if f.path.endswith(".jsonnet")), None)
-    if jsonnet is not None:
-        way_out = "commit the YAML that it makes, or leave it out with spec.source.directory.exclude"
-        raise InvalidSpecError(f"{_where(source)} has {_printable(jsonnet)}: Jsonnet is not supported yet; {way_out}")
     if len(chosen) > bounds.render_files_max:
         way_out = "narrow it with spec.source.directory.include, or split the Application"
         raise StalledError(f"{_where(source)} holds more than {bounds.render_files_max} manifest files; {way_out}")
     return tuple(chosen)
-
-
-def _refuse_other_kinds(files: Sequence[SourceFile], source: Source, application: str, *, explicit: bool) -> None:
-    names = {f.path for f in files}
-    overrides = names & _override_files(application)
-    if overrides:
-        what = "parameter overrides are not supported yet; move them into the Application and remove the file"
-        raise InvalidSpecError(f"{_where(source)} has {min(overrides)}: {what}")
-    if explicit:
-        return
-    way_out = "render it in your pipeline, or set spec.source.directory if these are plain manifests"
-    if names & _HELM_MARKERS:
-        what = "is a Helm chart (it has a Chart.yaml), which is not supported yet"
-        raise InvalidSpecError(f"{_where(source)} {what}; {way_out}")
-    if found := names & _KUSTOMIZE_MARKERS:
-        what = f"is a Kustomization (it has a {min(found)}), which is not supported yet"
-        raise InvalidSpecError(f"{_where(source)} {what}; {way_out}")
-
-
-def _override_files(application: str) -> frozenset[str]:
-    return frozenset({".argocd-source.yaml", f".argocd-source-{application}.yaml"})
 
 
 def _where(source: Source) -> str:

@@ -1,0 +1,1 @@
+{{- define "names.full" -}}{{ .Release.Name }}-{{ .Chart.Name }}{{- end -}}

@@ -1,0 +1,160 @@
+"""What of one object does not count, on either side, and the comparison of what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trueup.domain.diff import Change, ObjectDiff, compare
+from trueup.domain.fieldpath import Item, Path
+from trueup.domain.ignore_cut import NOTHING, Tree, cut, goes, is_hollow, tree_of
+from trueup.domain.ignore_places import Place, owned_paths, place_of_pointer, places_of_jq, places_of_path
+from trueup.domain.ignore_rules import IgnoredPath, IgnoreRule
+from trueup.domain.listkeys import item_of, key_values
+from trueup.domain.listtypes import list_type
+from trueup.domain.managedfields import root
+from trueup.domain.normalize import fold_string_data
+from trueup.domain.resource import Body, Manifest, ResourceKey
+
+#: The paths that each jq expression leads to in one object.
+JqPaths = Mapping[str, Sequence[Sequence[Any]]]
+#: A comparison of a manifest with its live object.
+Compare = Callable[[Manifest, Body | None], ObjectDiff]
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """The ignored places of an object as Git wants it, and of the same as it is live."""
+
+    desired: Tree = field(default_factory=dict)
+    live: Tree = field(default_factory=dict)
+    #: Each place once, with the rule that is to answer for it; those of the live object first.
+    ignored: tuple[IgnoredPath, ...] = ()
+    #: What managers of rules own in the live object: it stays theirs, whoever an apply makes its owner.
+    owned: tuple[Path, ...] = ()
+
+    def sides(self, manifest: Manifest, live: Body) -> tuple[Manifest, Body]:
+        """What is left to compare."""
+        if not (self.desired or self.live):
+            return manifest, live
+        return replace(manifest, body=cut(folded(manifest), self.desired)), cut(live, self.live)
+
+    def compared(self, manifest: Manifest, live: Body | None, by: Compare = compare) -> ObjectDiff:
+        """The comparison without the ignored places. The JSON pointers are those of the whole live object."""
+        if live is None or not (self.desired or self.live):
+            return by(manifest, live)
+        diff = by(*self.sides(manifest, live))
+        return diff.having(
+            tuple(
+                replace(change, pointer=_pointer(live, self.live, change.path))
+                for change in diff.changes
+                if not _says_nothing(change)
+            )
+        )
+
+
+NO_MASK = Mask()
+
+
+def folded(manifest: Manifest) -> Body:
+    """The manifest as rules speak of it: a Secret's `stringData` stands in its `data`, as it does live."""
+    return fold_string_data(manifest.body, manifest.key)
+
+
+def mask_of(
+    rules: Iterable[IgnoreRule], manifest: Manifest, live: Body, *, desired_jq: JqPaths, live_jq: JqPaths
+) -> Mask:
+    """Where the rules lead. `desired_jq` and `live_jq` have what jq found of their expressions on either side."""
+    body = folded(manifest)
+    desired: dict[Place, str] = {}
+    there: dict[Place, str] = {}
+    owned: dict[Path, None] = {}
+    for rule in rules:
+        theirs = owned_paths(rule, live) if rule.managers else ()
+        owned.update(dict.fromkeys(theirs))
+        for place in _places(rule, body, desired_jq, theirs):
+            desired.setdefault(place, rule.origin)
+        for place in _places(rule, live, live_jq, theirs):
+            there.setdefault(place, rule.origin)
+    if not desired and not there:
+        return NO_MASK
+    found = {named(manifest.key, live, place): origin for place, origin in there.items()}
+    for place, origin in desired.items():
+        found.setdefault(named(manifest.key, body, place), origin)
+    ignored = tuple(IgnoredPath(path, origin) for path, origin in found.items())
+    return Mask(tree_of(desired), tree_of(there), ignored, tuple(owned))
+
+
+def tree_in(rules: Iterable[IgnoreRule], body: Body, jq: JqPaths, owned: Sequence[Path] = ()) -> Tree:
+    """Where the rules lead in one object alone; `owned` is what managers owned in it before."""
+    places = (place for rule in rules for place in _places(rule, body, jq, ()))
+    theirs = (place for path in owned for place in places_of_path(path, body))
+    return tree_of((*places, *theirs))
+
+
+def _places(rule: IgnoreRule, body: Body, jq: JqPaths, owned: Sequence[Path]) -> Iterator[Place]:
+    for pointer in rule.pointers:
+        place = place_of_pointer(pointer, body)
+        if place is not None:
+            yield place
+    for expression in rule.jq:
+        yield from places_of_jq(jq.get(expression, ()), body)
+    for path in owned:
+        yield from places_of_path(path, body)
+
+
+def named(key: ResourceKey, body: Body, place: Place) -> Path:
+    """The place as a comparison would name it: list members by what tells them apart, where anything does."""
+    path: list[Any] = []
+    value: Any = body
+    cursor = root(body)
+    for step in place:
+        segment: Any = step
+        if isinstance(step, int):
+            keys = list_type(key, tuple(path), cursor).keys
+            if keys and key_values(value[step], keys) is not None:
+                segment = item_of(value[step], keys)
+        path.append(segment)
+        cursor = cursor.below(segment)
+        value = value[step]
+    return tuple(path)
+
+
+def _says_nothing(change: Change) -> bool:
+    """Whether all that one side has, and the other does not, is ignored."""
+    if change.kind == "missing":
+        return is_hollow(change.desired)
+    return change.kind == "extra" and is_hollow(change.live)
+
+
+def _pointer(live: Body, tree: Tree, path: Path) -> str:
+    """The JSON pointer of a path in the whole object, whose lists may be longer than what was compared."""
+    steps = []
+    value: Any = live
+    node: Tree = tree
+    for segment in path:
+        step = _step(segment, value, node)
+        steps.append("-" if step is None else str(step).replace("~", "~0").replace("/", "~1"))
+        value = _member(value, step)
+        node = (node.get(step) if step is not None else None) or NOTHING
+    return "".join(f"/{step}" for step in steps)
+
+
+def _member(value: Any, step: str | int | None) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(step)
+    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
+
+
+def _step(segment: Any, value: Any, tree: Tree) -> str | int | None:
+    if isinstance(segment, str):
+        return segment
+    if not isinstance(value, list):
+        return segment if isinstance(segment, int) else None
+    left = [index for index in range(len(value)) if not goes(tree, index)]
+    if isinstance(segment, int):
+        return left[segment] if segment < len(left) else segment
+    if isinstance(segment, Item):
+        return next((index for index in left if segment.selects(value[index])), None)
+    return next((index for index in left if value[index] == segment.value), None)

@@ -1,0 +1,1 @@
+"""Changes to files of YAML and JSON that leave untouched whatever they are not about. Pure."""
