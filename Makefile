@@ -4,7 +4,8 @@
 SHELL := /bin/sh
 PYTHON ?= $(shell sh scripts/find-python)
 VENV := .venv
-# Each has a control plane of its own (about 0.5 GB).
+# Each has a control plane of its own (about 0.5 GB). Files are taken in their order, which has those of few and
+# long tests first: taken by their number of tests, as is usual, one process ends long after the other.
 TEST_PROCESSES ?= 2
 # Such as `--json figures.json`; `python -m benchmarks --help` has them all.
 BENCH_OPTIONS ?=
@@ -33,7 +34,7 @@ browser: ## A Chromium for the tests of the page, where there is none: Debian's
 	@sh scripts/browser
 
 test: controlplane browser ## Every test, on real parts
-	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 check: setup ## Style, types, import direction, size budget, the wheel, the Dockerfile
 	@sh scripts/check "$(BIN)"

@@ -7,7 +7,6 @@ page shows what the status speaks of, and at live as it is now.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 import orjson
@@ -16,17 +15,11 @@ import structlog
 from trueup.clients.view_shelf import sealed_for
 from trueup.domain.application import HOME_SERVER, Application, ApplicationId
 from trueup.domain.application_view import ApplicationView, deployments_of, view_as_json
-from trueup.domain.attribution import Attribution
+from trueup.domain.attribution_on_record import as_on_record, on_record
 from trueup.domain.diff import ObjectDiff
 from trueup.domain.diffview.build import view_of
 from trueup.domain.diffview.model import ObjectView
 from trueup.domain.errors import SupersededError, TrueupError
-from trueup.domain.fieldpath import Path
-from trueup.domain.incident import FIELDS_MAX, DriftedObject
-from trueup.domain.incident_story import still_known
-from trueup.domain.redact import Redactor
-from trueup.domain.resource import ResourceKey
-from trueup.domain.shown import shown_field
 from trueup.engine.compared import compared
 from trueup.engine.comparison import Comparison
 from trueup.telemetry import place_of
@@ -95,45 +88,17 @@ async def _objects(run: Run, application: Application, comparison: Comparison) -
     leftovers = set(comparison.leftovers)
     changed = {key for key, diff in comparison.diffs.items() if diff.status != "Synced" or diff.changes}
     keys = sorted(changed | leftovers | comparison.foreign.keys())
-    recorded, shown, server = _recorded(run, application), [], comparison.server or HOME_SERVER
+    recorded = on_record(incidents.last_of(run, application))
+    shown, server = [], comparison.server or HOME_SERVER
     objects_max = run.worker.settings.view_objects_max
     for key in keys[:objects_max]:
         # One that another application delivers need not differ; one that Git does not want has no manifest.
         diff, live = comparison.diffs.get(key) or ObjectDiff(key, "OutOfSync"), comparison.live.get(key)
         heard = run.worker.attributions.attributed(diff.changes, live, key, server)
-        who = _as_on_record(diff, heard, recorded.get(key), run.redactor)
+        who = as_on_record(diff, recorded.get(key), run.redactor, heard)
         shown.append(view_of(diff, comparison.manifests.get(key), live, run.redactor, who))
         await asyncio.sleep(0)
     return tuple(shown), max(0, len(keys) - objects_max)
-
-
-def _recorded(run: Run, application: Application) -> Mapping[ResourceKey, DriftedObject]:
-    """What the open incident has on record: another worker may have heard more."""
-    last = incidents.last_of(run, application)
-    return {item.key: item for item in last.objects} if last is not None and last.is_open else {}
-
-
-def _as_on_record(
-    diff: ObjectDiff, heard: Mapping[Path, Attribution], known: DriftedObject | None, redactor: Redactor
-) -> Mapping[Path, Attribution]:
-    """Who wrote each place, so that the page says what the incident says of what has not changed since."""
-    if known is None:
-        return heard
-    if diff.status == "Missing":
-        return {path: _surer(by, known.deleted_by) for path, by in heard.items()}
-    changes = diff.changes[:FIELDS_MAX]
-    fields = tuple(shown_field(change, diff.key, redactor, heard.get(change.path)) for change in changes)
-    (now,) = still_known([known], [DriftedObject(diff.key, "OutOfSync", fields)])
-    people = {field.path: field.attribution for field in known.fields}
-    kept = {
-        change.path: _surer(field.attribution, people.get(field.path))
-        for change, field in zip(changes, now.fields, strict=True)
-    }
-    return {**heard, **kept}
-
-
-def _surer(heard: Attribution, recorded: Attribution | None) -> Attribution:
-    return recorded if recorded is not None and recorded.is_better_than(heard) else heard
 
 
 async def fitting(answer: ApplicationView, bytes_max: int) -> str:

@@ -17,14 +17,14 @@ from trueup.cli.local_source import Local, local, sources_of
 from trueup.cli.printing import one_line
 from trueup.cli.why import print_reasons, print_what_may_stay
 from trueup.clients.cluster import Cluster
-from trueup.domain.attribution_on_record import names_on_record
+from trueup.domain.attribution_on_record import as_on_record, on_record
 from trueup.domain.errors import StalledError
 from trueup.domain.incident import Incident
 from trueup.domain.redact import Redactor
 from trueup.domain.resource import ResourceKey
 from trueup.engine.compared import compared
 from trueup.engine.comparison import Comparison
-from trueup.engine.views import Attributions, views_of
+from trueup.engine.views import views_of
 from trueup.settings import Settings, read_settings
 
 
@@ -90,18 +90,10 @@ async def write_diff(
             if here is None:
                 sources = await engine.checkout(application, revisions=revisions_asked(application, revision))
             _, comparison = await compared(engine, destination, application, sources)
-    attributions = names_on_record(incident, comparison.diffs.values()) if incident is not None else {}
-    return show_comparison(comparison, console, layout, attributions, why=why)
+    return _show(comparison, console, layout, incident, why=why)
 
 
-def show_comparison(
-    comparison: Comparison,
-    console: Console,
-    layout: Layout = FITTING,
-    attributions: Attributions | None = None,
-    *,
-    why: bool = False,
-) -> bool:
+def _show(comparison: Comparison, console: Console, layout: Layout, incident: Incident | None, *, why: bool) -> bool:
     """Print every difference of every object, and with `why` the reason of each field; whether there was one.
 
     What is only shown counts for none.
@@ -115,7 +107,9 @@ def show_comparison(
         if why and key in comparison.manifests:
             print_reasons(comparison, key, redactor, console)
 
-    print_views(views_of(comparison, redactor, attributions, every=why), console, layout, below=reasons)
+    recorded = on_record(incident)
+    people = {key: as_on_record(diff, recorded.get(key), redactor, {}) for key, diff in comparison.diffs.items()}
+    print_views(views_of(comparison, redactor, people, every=why), console, layout, below=reasons)
     if why:
         print_what_may_stay(comparison, console)
     if comparison.unreadable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from trueup.cli.incidents import incidents_asked
@@ -10,9 +9,8 @@ from trueup.cli.moments import lasted
 from trueup.cli.printing import facts, structured
 from trueup.cli.table import table
 from trueup.clients.incident_records import read_record, time_text
-from trueup.domain.incident import Incident
 from trueup.domain.incident_choice import Choice
-from trueup.domain.repair import Account, Times, account_of
+from trueup.domain.repair import Account, Times, account_of, accounts_of
 
 HEADER = ("APPLICATION", "INCIDENTS", "OPEN", "DRIFTS", "REPAIRS", "MEAN TIME TO REPAIR", "LONGEST")
 
@@ -22,7 +20,7 @@ async def print_stats(choice: Choice, output: str, *, namespace: str) -> None:
     found = await incidents_asked(choice, namespace=namespace)
     incidents = [read_record(raw) for raw in found]
     whole = account_of(incidents)
-    each = sorted(_by_application(incidents).items())
+    each = accounts_of(incidents).items()
     if output != "wide":
         print(structured({**_account(whole), "applications": [{"name": n, **_account(a)} for n, a in each]}, output))
         return
@@ -33,14 +31,6 @@ async def print_stats(choice: Choice, output: str, *, namespace: str) -> None:
     if each:
         print()
         print(table(HEADER, (_application_row(name, account) for name, account in each)))
-
-
-def _by_application(incidents: Iterable[Incident]) -> dict[str, Account]:
-    grouped: dict[str, list[Incident]] = {}
-    for incident in incidents:
-        if incident.cause == "Drift":
-            grouped.setdefault(incident.application.name, []).append(incident)
-    return {name: account_of(each) for name, each in grouped.items()}
 
 
 def _facts(account: Account) -> list[tuple[str, object]]:

@@ -1,35 +1,49 @@
-"""Whom an incident's record names, for a comparison that itself knows field managers alone. Pure."""
+"""Whom an incident's record names, where it knows more of what is live than whoever looks now. Pure.
+
+Another worker may have heard more of the audit log than this one, and the command line hears nothing of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from trueup.domain.attributing import written_by
 from trueup.domain.attribution import UNKNOWN, Attribution
 from trueup.domain.diff import ObjectDiff
-from trueup.domain.fieldpath import Path, show
-from trueup.domain.incident import DriftedObject, Incident
+from trueup.domain.fieldpath import Path
+from trueup.domain.incident import FIELDS_MAX, DriftedObject, Incident
+from trueup.domain.incident_story import still_known
+from trueup.domain.redact import Redactor
 from trueup.domain.resource import ResourceKey
+from trueup.domain.shown import shown_field
 
 
-def names_on_record(incident: Incident, diffs: Iterable[ObjectDiff]) -> dict[ResourceKey, dict[Path, Attribution]]:
-    """Of each place that differs: who wrote it, where the record tells of the very write that is live.
+def on_record(incident: Incident | None) -> Mapping[ResourceKey, DriftedObject]:
+    """What an open incident tells of each object; one that is over tells nothing of what is live now."""
+    return {item.key: item for item in incident.objects} if incident is not None and incident.is_open else {}
 
-    Of a missing object who deleted it, under the empty path.
+
+def as_on_record(
+    diff: ObjectDiff, known: DriftedObject | None, redactor: Redactor, heard: Mapping[Path, Attribution]
+) -> Mapping[Path, Attribution]:
+    """Who wrote each place that differs: as the incident says, where the record tells of the very write that is live.
+
+    Of a missing object who deleted it, under the empty path. Without a record it is what was `heard`.
     """
-    recorded = {item.key: item for item in incident.objects}
-    found = {diff.key: _names(recorded[diff.key], diff) for diff in diffs if diff.key in recorded}
-    return {key: names for key, names in found.items() if names}
-
-
-def _names(item: DriftedObject, diff: ObjectDiff) -> dict[Path, Attribution]:
+    if known is None:
+        return heard
     if diff.status == "Missing":
-        is_told = item.status == "Missing" and item.deleted_by.is_better_than(UNKNOWN)
-        return {(): item.deleted_by} if is_told else {}
-    fields: Mapping[tuple[str, str], Attribution] = {(each.path, each.kind): each.attribution for each in item.fields}
-    places = ((change, fields.get((show(change.path), change.kind))) for change in diff.changes)
-    return {
-        change.path: told
-        for change, told in places
-        if told is not None and told.is_better_than(written_by(change.owners))
+        told = known.deleted_by if known.status == "Missing" else UNKNOWN
+        return {**heard, (): told} if told.is_better_than(heard.get((), UNKNOWN)) else heard
+    changes = diff.changes[:FIELDS_MAX]
+    fields = tuple(shown_field(change, diff.key, redactor, heard.get(change.path)) for change in changes)
+    (now,) = still_known([known], [DriftedObject(diff.key, "OutOfSync", fields)])
+    people = {(field.path, field.kind): field.attribution for field in known.fields}
+    kept = {
+        change.path: _surer(field.attribution, people.get((field.path, field.kind), UNKNOWN))
+        for change, field in zip(changes, now.fields, strict=True)
     }
+    return {**heard, **kept}
+
+
+def _surer(heard: Attribution, recorded: Attribution) -> Attribution:
+    return recorded if recorded.is_better_than(heard) else heard

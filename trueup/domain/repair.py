@@ -80,7 +80,7 @@ def account_of(incidents: Iterable[Incident]) -> Account:
 
     A revision that nobody has delivered is none: what it waits for is a person, and live has not moved.
     """
-    every = [incident for incident in incidents if incident.cause == "Drift"]
+    every = _drifts(incidents)
     durations: dict[str, list[float]] = {}
     for repair in (repair for incident in every for repair in repairs_of(incident)):
         durations.setdefault(repair.ending or "Unknown", []).append(repair.seconds)
@@ -93,6 +93,18 @@ def account_of(incidents: Iterable[Incident]) -> Account:
         by_ending=tuple((ending, _times(seconds)) for ending, seconds in ordered),
         since=min((incident.opened_at for incident in every), default=None),
     )
+
+
+def accounts_of(incidents: Iterable[Incident]) -> dict[str, Account]:
+    """The account of each application that has drifted, by its name."""
+    grouped: dict[str, list[Incident]] = {}
+    for incident in _drifts(incidents):
+        grouped.setdefault(incident.application.name, []).append(incident)
+    return {name: account_of(each) for name, each in sorted(grouped.items())}
+
+
+def _drifts(incidents: Iterable[Incident]) -> list[Incident]:
+    return [incident for incident in incidents if incident.cause == "Drift"]
 
 
 def _repair(opened_at: datetime, closed_at: datetime, ending: str) -> Repair:
