@@ -84,7 +84,7 @@ async def _compared(run: Run, application: Application) -> Comparison:
 
 
 async def _objects(run: Run, application: Application, comparison: Comparison) -> tuple[tuple[ObjectView, ...], int]:
-    """The first of what differs, and how many more there are. Gives way between objects: values may be large."""
+    """The first of what differs, and how many more there are. Beside the loop: values may be large."""
     leftovers = set(comparison.leftovers)
     changed = {key for key, diff in comparison.diffs.items() if diff.status != "Synced" or diff.changes}
     keys = sorted(changed | leftovers | comparison.foreign.keys())
@@ -96,8 +96,8 @@ async def _objects(run: Run, application: Application, comparison: Comparison) -
         diff, live = comparison.diffs.get(key) or ObjectDiff(key, "OutOfSync"), comparison.live.get(key)
         heard = run.worker.attributions.attributed(diff.changes, live, key, server)
         who = as_on_record(diff, recorded.get(key), run.redactor, heard)
-        shown.append(view_of(diff, comparison.manifests.get(key), live, run.redactor, who))
-        await asyncio.sleep(0)
+        # Large values take their time, and the loop has leases to renew.
+        shown.append(await asyncio.to_thread(view_of, diff, comparison.manifests.get(key), live, run.redactor, who))
     return tuple(shown), max(0, len(keys) - objects_max)
 
 

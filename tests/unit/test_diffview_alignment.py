@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trueup.domain.diffview.alignment import CHUNK_LINES_MAX, Pair, aligned
-from trueup.domain.diffview.words import WORDS_MAX, emphasis
+from trueup.domain.diffview.words import WORDS_MAX, emphasis, likeness
 from trueup.domain.diffview.yamlish import Text
 
 LINES = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["a", "b", "port: 80", "port: 81", ""])), max_size=30)
@@ -40,6 +41,27 @@ def test_lines_that_differ_throughout_are_told_pair_by_pair() -> None:
     live: list[Text] = [(0, f"key{n}: 1") for n in range(10_000)]
     git: list[Text] = [(0, f"key{n}: 2") for n in range(10_000)]
     assert list(aligned(live, git)) == list(zip(live, git, strict=True))
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_likeness_is_a_part_of_the_whole_and_the_same_from_either_side(one: str, other: str) -> None:
+    assert 0 <= likeness(one, other) == likeness(other, one) <= 1
+    assert (likeness(one, other) == 1.0) >= (one == other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("replicas: 3", "replicas: 12"), ("image: sea:1.25", "image: sea:1.26"), ("- abcdef", "- abcdeg")],
+)
+def test_a_line_with_another_value_is_the_line_that_was_changed(one: str, other: str) -> None:
+    assert list(aligned([(0, one)], [(0, other)])) == [((0, one), (0, other))]
+
+
+def test_a_line_with_other_words_is_another_line() -> None:
+    assert list(aligned([(0, "tide: low")], [(0, "mood: calm and grey")])) == [
+        ((0, "tide: low"), None),
+        (None, (0, "mood: calm and grey")),
+    ]
 
 
 def without(text: str, spans: tuple[tuple[int, int], ...]) -> str:

@@ -13,15 +13,13 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
-from trueup.domain.diffview.words import common_ends
+from trueup.domain.diffview.words import common_ends, likeness
 from trueup.domain.diffview.yamlish import Text
 
 #: Of either side: how much is looked at line against line.
 CHUNK_LINES_MAX = 300
 #: How alike two lines are that stand for one line that was changed.
 LIKENESS_MIN = 0.5
-#: Longer lines are held to be alike without a look.
-LINE_CHARS_MAX = 500
 
 #: Live's line and Git's; None where a side has none.
 Pair = tuple[Text | None, Text | None]
@@ -77,17 +75,7 @@ def _replaced(live: Sequence[Text], git: Sequence[Text]) -> Iterator[Pair]:
 
 
 def _is_alike(one: Text, other: Text) -> bool:
-    if one[0] != other[0]:
-        return False
-    if max(len(one[1]), len(other[1])) > LINE_CHARS_MAX:
-        return True
-    # Cheap upper bounds first: nearly always one of them decides.
-    matcher = SequenceMatcher(None, one[1].strip(), other[1].strip(), autojunk=False)
-    return (
-        matcher.real_quick_ratio() >= LIKENESS_MIN
-        and matcher.quick_ratio() >= LIKENESS_MIN
-        and matcher.ratio() >= LIKENESS_MIN
-    )
+    return one[0] == other[0] and likeness(one[1].strip(), other[1].strip()) >= LIKENESS_MIN
 
 
 def _anchors(live: Sequence[Text], git: Sequence[Text]) -> Sequence[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -31,6 +32,19 @@ def emphasis(live: str, git: str) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
         _spans(before, [(first, last) for _, first, last, _, _ in codes]),
         _spans(after, [(first, last) for _, _, _, first, last in codes]),
     )
+
+
+def likeness(one: str, other: str) -> float:
+    """How much of two texts is alike, from 0 to 1: what both begin and end with, and words between, in any order.
+
+    Their order is left out so that the time grows with the length alone.
+    """
+    if not (one or other):
+        return 1.0
+    start, end = common_ends(one, other)
+    words, others = (Counter(_WORD.findall(side[start : len(side) - end])) for side in (one, other))
+    alike = start + end + sum(len(word) * times for word, times in (words & others).items())
+    return 2 * alike / (len(one) + len(other))
 
 
 def common_ends(one: Sequence[object], other: Sequence[object]) -> tuple[int, int]:
