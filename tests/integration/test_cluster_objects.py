@@ -226,6 +226,14 @@ async def test_a_refusal_is_named_after_what_mends_it(sandbox: SandboxFacts, clu
         await cluster.create(resource, namespace, config_map("one") | {"data": {"a": 1 << 70}})
 
 
+async def test_what_is_too_large_to_be_kept_is_sent_whole_and_refused_in_words(
+    cluster: Cluster, namespace: str
+) -> None:
+    resource = await cluster.resource("", "ConfigMap")
+    with pytest.raises(RejectedError, match="large"):
+        await cluster.apply(resource, namespace, "large", config_map("large", text="x" * (2 * 1024 * 1024)))
+
+
 async def test_missing_rights_name_verb_resource_and_namespace(
     sandbox: SandboxFacts, cluster: Cluster, namespace: str
 ) -> None:

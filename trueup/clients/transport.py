@@ -7,6 +7,7 @@ comes out as bytes, and no model is built in between. Credentials are renewed wh
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 #: How long these take says nothing of how busy the server is.
 _OF_ANY_LENGTH = frozenset({"LIST", "WATCH"})
 _ERROR_BODY_BYTES_MAX = 1024 * 1024
+#: What is longer is sent in parts, so that the loop is not held.
+BODY_BYTES_AT_ONCE_MAX = 512 * 1024
 _log = structlog.get_logger(__name__)
 
 
@@ -221,11 +224,14 @@ class Transport:
             headers["Authorization"] = credentials.authorization
         if request.body is not None:
             headers["Content-Type"] = request.content_type
+        body: bytes | io.BytesIO | None = request.body
+        if request.body is not None and len(request.body) > BODY_BYTES_AT_ONCE_MAX:
+            body = io.BytesIO(request.body)
         url = f"{credentials.server}{request.path}"
         if request.query:
             url += "?" + urlencode(request.query)
         response: aiohttp.ClientResponse = await self._sessions[-1].request(
-            request.method, url, data=request.body, headers=headers, timeout=limits
+            request.method, url, data=body, headers=headers, timeout=limits
         )
         telemetry.API_REQUESTS.labels(request.asked.verb, request.asked.resource, str(response.status)).inc()
         return response

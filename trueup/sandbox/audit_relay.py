@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -47,12 +48,14 @@ async def audit_relay(target: Path) -> AsyncIterator[str]:
     application.add_routes([web.post("/", receive)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS_MAX)
     await runner.setup()
-    forwarding = asyncio.create_task(_forward(waiting, target))
     try:
-        await web.TCPSite(runner, ADDRESS, 0).start()
-        yield f"http://{ADDRESS}:{runner.addresses[0][1]}/"
+        # A relay that fails ends the sandbox: one that goes on without its events is worse.
+        async with asyncio.TaskGroup() as group:
+            forwarding = group.create_task(_forward(waiting, target))
+            await web.TCPSite(runner, ADDRESS, 0).start()
+            yield f"http://{ADDRESS}:{runner.addresses[0][1]}/"
+            forwarding.cancel()
     finally:
-        forwarding.cancel()
         await runner.cleanup()
 
 
@@ -64,5 +67,6 @@ async def _forward(waiting: asyncio.Queue[bytes], target: Path) -> None:
             if not (url := read_if_there(target)):
                 continue
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError):
-                async with session.post(url, data=batch, headers=_HEADERS):
+                # In parts, since a batch may be large.
+                async with session.post(url, data=io.BytesIO(batch), headers=_HEADERS):
                     pass
