@@ -29,6 +29,8 @@ REVISION = "0" * 40
 LEASE_SECONDS = 3600.0
 #: A controller that writes in between has the object looked at anew, so often.
 LOOKS_MAX = 5
+#: Annotations that controllers write, in their own time.
+_KEPT_BY_CONTROLLERS = frozenset({"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"})
 
 
 @dataclass
@@ -102,9 +104,11 @@ class Product:
 
 def content(body: Mapping[str, Any]) -> dict[str, Any]:
     """What of an object people write: without what the API server and the controllers keep in it."""
+    annotations = body["metadata"].get("annotations", {})
+    ours = {name: value for name, value in annotations.items() if name not in _KEPT_BY_CONTROLLERS}
     metadata = {
         name: value
-        for name, value in body["metadata"].items()
+        for name, value in {**body["metadata"], "annotations": ours}.items()
         if name in ("labels", "annotations", "finalizers", "ownerReferences") and value
     }
     return {**{name: value for name, value in body.items() if name not in ("status", "metadata")}, "metadata": metadata}

@@ -25,8 +25,6 @@ _MADE_ANEW = frozenset(
     {
         "clusterIP",
         "clusterIPs",
-        "deployment.kubernetes.io/revision",
-        "deprecated.daemonset.template.generation",
         "healthCheckNodePort",
         "nodePort",
     }
