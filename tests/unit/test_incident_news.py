@@ -75,3 +75,8 @@ def test_by_is_of_users_and_of_managers_and_of_whoever_deleted_an_object() -> No
     by = Attribution("", "delete", person=Person("bob"))
     gone = DriftedObject(ResourceKey("", "ConfigMap", "default", "one"), "Missing", deleted_by=by)
     assert Choice(by="bob").admits(replace(OPEN, objects=(gone,)))
+
+
+@pytest.mark.parametrize("name", ["alice as admin", "alice", "admin"])
+def test_whoever_acted_as_another_is_found_by_either_name(name: str) -> None:
+    assert Choice(by=name).admits(drifted("shop", T0, by="kubectl-edit", user="alice as admin"))

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Stands between somebody and whom that person impersonated.
+AS = " as "
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """Whom the API server authenticated, as its audit log says (`audit.k8s.io/v1`, Event)."""
 
+    #: Such as `alice`, or `alice as admin`.
     user: str
     groups: tuple[str, ...] = ()
     #: Where the API server's connection came from, such as `10.0.0.7`. Behind `for` stands where the request came
@@ -20,6 +24,11 @@ class Person:
     address: str = ""
     #: What the program said that it is. Anybody can say anything.
     agent: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Whatever people may ask for this one by: of `alice as admin` also either name."""
+        return tuple(dict.fromkeys((self.user, *self.user.split(AS, 1))))
 
 
 @dataclass(frozen=True, slots=True)

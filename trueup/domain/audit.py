@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 import orjson
 
 from trueup.domain import audit_touch
-from trueup.domain.attribution import Person
+from trueup.domain.attribution import AS, Person
 from trueup.domain.audit_touch import Touched, touched_by
 from trueup.domain.lenient import as_list, as_mapping, as_text, as_texts, as_whole, whole_or_none
 from trueup.domain.redact import Redactor
@@ -245,7 +245,7 @@ def _person(event: Mapping[str, Any], user: str) -> Person:
     as_whom = _word(as_mapping(event.get("impersonatedUser")).get("username"), USER_CHARS_MAX)
     groups = as_list(as_mapping(event.get("user")).get("groups"))[:GROUPS_MAX]
     return Person(
-        f"{user} as {as_whom}" if as_whom else user,
+        f"{user}{AS}{as_whom}" if as_whom else user,
         tuple(word for group in groups if (word := _word(group, GROUP_CHARS_MAX))),
         _word(_address(as_texts(event.get("sourceIPs"))), ADDRESS_CHARS_MAX),
         # A program may put anything here, also what looks like a credential.

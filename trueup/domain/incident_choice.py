@@ -33,5 +33,5 @@ class Choice:
 def named_in(incident: Incident) -> frozenset[str]:
     """The names of everybody who wrote what differs: users and field managers."""
     written = [each for item in incident.objects for each in item.attributions]
-    users = (each.person.user for each in written if each.person is not None)
+    users = (name for each in written if each.person is not None for name in each.person.names)
     return frozenset(name for name in (*users, *(each.manager for each in written)) if name)
