@@ -66,8 +66,9 @@ async def test_a_push_to_home_is_synced_while_every_application_of_a_hanging_clu
         for name in names:
             await healed(trueup, name, revision)
         one, near = fresh("one"), fresh("near")
+        before = await here.push({"app/one.yaml": config_map(one)})
         await trueup.apply(near, here.url, syncPolicy=AUTOMATED)
-        await healed(trueup, near, await here.push({"app/one.yaml": config_map(one)}))
+        await healed(trueup, near, before)
         await trueup.at_rest()
 
         hung = proxy.black_hole(_anything)
