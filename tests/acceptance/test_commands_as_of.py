@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
 
 from tests.support.commands import refused, said
 from tests.support.drift import edit, incident
-from tests.support.product import Installation, config_map, is_synced
+from tests.support.product import STEP_SECONDS, Installation, config_map, is_synced
+from tests.support.wait import wait_until
 from trueup.domain.incident import Incident
 from trueup.domain.moment import shown_moment
 
@@ -46,6 +47,9 @@ async def story(running: Installation) -> Story:
     await incident(running, "harbour", lambda one: one.is_open and one.cause == "Drift", "opened")
     await edit(running, "ConfigMap", "one", {"data": {"mood": "stormy"}}, manager="first-hand")
     over = await incident(running, "harbour", lambda one: one.ending == "Reverted", "taken back")
+    # A history has whole seconds: only in the next one is a deployment told from what was before it.
+    next_second = over.opened_at.replace(microsecond=0) + timedelta(seconds=1)
+    await wait_until(lambda: datetime.now(UTC) >= next_second, STEP_SECONDS, "the next second")
     await deploy("still", **{"app/two.yaml": None})
     return Story(tuple(revisions), tuple(deployed_at), over, repository.url)
 

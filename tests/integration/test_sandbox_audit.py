@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -13,7 +14,9 @@ import pytest_asyncio
 from aiohttp import web
 
 from tests.support.fixtures import in_own_task
-from trueup.sandbox import audit_relay as relay
+from trueup.sandbox.audit_relay import audit_relay
+from trueup.sandbox.component import watching
+from trueup.sandbox.errors import SandboxError
 
 LARGE = b"x" * (3 * 1024 * 1024)
 
@@ -49,6 +52,12 @@ async def receiver() -> AsyncIterator[Receiver]:
     await runner.cleanup()
 
 
+@asynccontextmanager
+async def relayed(target: Path) -> AsyncIterator[str]:
+    async with watching() as watch, audit_relay(target, watch) as url:
+        yield url
+
+
 async def send(url: str, *batches: bytes) -> None:
     async with aiohttp.ClientSession() as session:
         for batch in batches:
@@ -60,7 +69,7 @@ async def send(url: str, *batches: bytes) -> None:
 async def test_a_batch_goes_on_to_the_target_whole(receiver: Receiver, tmp_path: Path, batch: bytes) -> None:
     target = tmp_path / "target"
     target.write_text(receiver.url)
-    async with in_own_task(relay.audit_relay(target)) as url:
+    async with in_own_task(relayed(target)) as url:
         await send(url, batch, b"next")
         assert [await receiver.bodies.get(), await receiver.bodies.get()] == [batch, b"next"]
 
@@ -71,7 +80,7 @@ async def test_a_target_that_takes_nothing_costs_its_batches_alone(
 ) -> None:
     target = tmp_path / "target"
     target.write_text(named)
-    async with in_own_task(relay.audit_relay(target)) as url:
+    async with in_own_task(relayed(target)) as url:
         await send(url, b"lost")
         target.write_text(receiver.url)
         await send(url, b"next")
@@ -83,7 +92,17 @@ async def test_a_target_that_takes_nothing_costs_its_batches_alone(
 async def test_a_receiver_that_hangs_up_is_sent_the_next_batch(receiver: Receiver, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text(receiver.url)
-    async with in_own_task(relay.audit_relay(target)) as url:
+    async with in_own_task(relayed(target)) as url:
         receiver.refused = 1
         await send(url, b"lost", b"next")
         assert await receiver.bodies.get() == b"next"
+
+
+async def test_a_relay_that_fails_is_heard_of(tmp_path: Path) -> None:
+    async def relay_what_cannot_be_read() -> None:
+        async with relayed(tmp_path) as url:
+            await send(url, b"lost")
+            await asyncio.Event().wait()
+
+    with pytest.raises(SandboxError, match="the audit relay ended while the sandbox was running: IsADirectoryError"):
+        await relay_what_cannot_be_read()

@@ -17,6 +17,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from trueup.sandbox.component import Watch
 from trueup.sandbox.files import read_if_there
 from trueup.sandbox.ports import ADDRESS
 
@@ -29,12 +30,13 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 @asynccontextmanager
-async def audit_relay(target: Path) -> AsyncIterator[str]:
+async def audit_relay(target: Path, watch: Watch) -> AsyncIterator[str]:
     """Run the relay until the block ends; yields the URL that takes batches of events.
 
     `target` is read for each batch and holds the URL to pass it on to, in order
     and once: a batch is dropped when there is no target, when it does not
-    answer, and when `BATCHES_WAITING_MAX` are waiting already.
+    answer, and when `BATCHES_WAITING_MAX` are waiting already. `watch` hears of a
+    relay that fails: a sandbox whose events are lost in silence is worse than none.
     """
     waiting: asyncio.Queue[bytes] = asyncio.Queue(BATCHES_WAITING_MAX)
 
@@ -48,14 +50,12 @@ async def audit_relay(target: Path) -> AsyncIterator[str]:
     application.add_routes([web.post("/", receive)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS_MAX)
     await runner.setup()
+    forwarding = watch.over_work("audit relay", _forward(waiting, target))
     try:
-        # A relay that fails ends the sandbox: one that goes on without its events is worse.
-        async with asyncio.TaskGroup() as group:
-            forwarding = group.create_task(_forward(waiting, target))
-            await web.TCPSite(runner, ADDRESS, 0).start()
-            yield f"http://{ADDRESS}:{runner.addresses[0][1]}/"
-            forwarding.cancel()
+        await web.TCPSite(runner, ADDRESS, 0).start()
+        yield f"http://{ADDRESS}:{runner.addresses[0][1]}/"
     finally:
+        forwarding.cancel()
         await runner.cleanup()
 
 

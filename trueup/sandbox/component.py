@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 
 from trueup.clients.process import Argument, Child, ProcessNotStarted, base_environment, spawn
 from trueup.sandbox.errors import SandboxError
@@ -60,7 +60,7 @@ class Component:
 
 
 class Watch:
-    """Guards components: when one ends on its own, whoever runs the block `watching` hears of it."""
+    """Guards components and work: when one ends on its own, whoever runs the block `watching` hears of it."""
 
     def __init__(self) -> None:
         self._owner = asyncio.current_task()
@@ -72,10 +72,26 @@ class Watch:
         self._tasks.append(asyncio.create_task(self._wait_for(component), name=f"watch {component.name}"))
         return component
 
+    def over_work(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do the work beside, guarded too; whoever cancels it is heard by nobody."""
+        task = asyncio.create_task(self._work(name, work), name=name)
+        self._tasks.append(task)
+        return task
+
     async def _wait_for(self, component: Component) -> None:
         await component.child.wait()
-        if self.failure is None and not component.stopping.is_set():
-            self.failure = component.ended("while the sandbox was running")
+        if not component.stopping.is_set():
+            self._fail(component.ended("while the sandbox was running"))
+
+    async def _work(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 -- handed to whoever runs the block
+            self._fail(SandboxError(f"the {name} ended while the sandbox was running: {error!r}"))
+
+    def _fail(self, failure: SandboxError) -> None:
+        if self.failure is None:
+            self.failure = failure
             if self._owner:
                 self._owner.cancel()
 
@@ -91,7 +107,7 @@ class Watch:
 
 @asynccontextmanager
 async def watching() -> AsyncIterator[Watch]:
-    """End the block with a SandboxError when a component that the watch is over ends on its own."""
+    """End the block with a SandboxError when a component or work that the watch is over ends on its own."""
     watch = Watch()
     try:
         yield watch

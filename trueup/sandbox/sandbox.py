@@ -106,7 +106,7 @@ async def running(directory: Path, *, progress: Callable[[str], None]) -> AsyncI
         watch.over(queue.component)
         kinds = crd_manifests()
         manifests = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *kinds]
-        audit_url = await stack.enter_async_context(audit_relay(_audit_target(directory)))
+        audit_url = await stack.enter_async_context(audit_relay(_audit_target(directory), watch))
         plane = await stack.enter_async_context(
             control_plane(binaries, directory, audit_url=audit_url, watch=watch, manifests=manifests)
         )
