@@ -16,7 +16,7 @@ from typing import Final, Literal
 from trueup.domain.diff import Change, ObjectDiff
 from trueup.domain.explain import Explanation
 from trueup.domain.extras import INSTANCE_LABEL, Owned, Place, noted_fields
-from trueup.domain.fieldpath import ABSENT, Item, Path, find, pointer
+from trueup.domain.fieldpath import ABSENT, Item, Path, Pointers
 from trueup.domain.listkeys import is_builtin
 from trueup.domain.managedfields import FIELD_MANAGER, KUBECTL_MANAGER, Cursor, FieldOwner, entries, owns_itself
 from trueup.domain.normalize import TEXT_MAPS, wanted
@@ -130,7 +130,8 @@ def with_additions(
     ]
     if not found:
         return diff
-    return diff.having((*diff.changes, *(_change(addition, live, mode) for addition in found)))
+    places = Pointers(live)
+    return diff.having((*diff.changes, *(_change(addition, places, mode) for addition in found)))
 
 
 def without_additions(diff: ObjectDiff) -> ObjectDiff:
@@ -157,15 +158,15 @@ def passed_by(desired: Manifest, live: Body, hands: Hands) -> tuple[Explanation,
     )
 
 
-def _change(addition: Addition, live: Body, mode: ByHand) -> Change:
+def _change(addition: Addition, places: Pointers, mode: ByHand) -> Change:
     path = addition.path
-    value = find(live, path)
+    place, value = places.found(path)
     return Change(
         path,
         "extra",
         None,
         None if value is ABSENT else value,
-        pointer(live, path),
+        place,
         addition.owners,
         path,
         rule=FOR_ITS_CONTROLLER if addition.reason else BY_HAND,

@@ -20,6 +20,7 @@ from trueup.domain.fieldpath import (
     Path,
     Pointers,
     Segment,
+    Values,
     check_depth,
     show,
 )
@@ -214,8 +215,9 @@ class Walk:
     def listing(self, desired: list[Any], live: list[Any], cursor: Cursor, *, exact: bool) -> None:
         kind = list_type(self.key, tuple(self.path), cursor)
         if kind.kind == "set":
+            there = Values(live)
             for value in desired:
-                if value not in live:
+                if value not in there:
                     self.at(Member(value), "missing", value, None, NOWHERE, rule=MISSING)
         elif kind.kind == "atomic" or not self.keyed(desired, live, kind, cursor):
             self.positional(desired, live, cursor, exact=exact)

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from trueup.domain.diff import Change, ObjectDiff, Walk, compare
 from trueup.domain.diffview.texts import SECRET_SHOWS
-from trueup.domain.fieldpath import Item, Member, Path, Segment
+from trueup.domain.fieldpath import Item, Member, Path, Scalar, Segment, Values
 from trueup.domain.listkeys import ListType, item_of, pair_items
-from trueup.domain.managedfields import Cursor, root
+from trueup.domain.managedfields import NOWHERE, Cursor, root
 from trueup.domain.normalize import is_default, is_ignored, same_scalar, says_nothing, wanted
 from trueup.domain.resource import Body, Manifest
 from trueup.domain.rules import DEFAULT, JUDGED, MEANINGS, MISSING, NOT_IN_GIT, NOTATION, SAYS_NOTHING
@@ -118,16 +118,21 @@ class _Explaining(Walk):
     def listing(self, desired: list[Any], live: list[Any], cursor: Cursor, *, exact: bool) -> None:
         super().listing(desired, live, cursor, exact=exact)
         if cursor.is_set:
+            asked = Values(desired)
             for value in live:
-                if value not in desired:
+                if value not in asked:
                     self.unasked((*self.path, Member(value)), None, value, cursor.below(Member(value)))
 
     def keyed(self, desired: list[Any], live: list[Any], kind: ListType, cursor: Cursor) -> bool:
         pairing = pair_items(desired, live, kind.keys)
         told = super().keyed(desired, live, kind, cursor)
+        members: dict[tuple[str, ...], Mapping[tuple[Scalar, ...], Cursor]] = {}
         for index in pairing.live_left if pairing is not None else ():
             item: Item = item_of(live[index], kind.keys)
-            self.unasked((*self.path, item), None, live[index], cursor.item(item))
+            names, values = tuple(name for name, _ in item.keys), tuple(value for _, value in item.keys)
+            if names not in members:
+                members[names] = cursor.items(names)
+            self.unasked((*self.path, item), None, live[index], members[names].get(values, NOWHERE))
         return told
 
     def unasked(self, path: Path, name: str | None, value: Any, cursor: Cursor) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trueup.domain.fieldpath import Item, Member, Path, check_depth
+from trueup.domain.fieldpath import Item, Member, Path, Scalar, Values, check_depth
 from trueup.domain.listkeys import item_of, key_values, pair_items
 from trueup.domain.listtypes import is_whole_map, list_type
 from trueup.domain.managedfields import (
@@ -156,6 +156,7 @@ class Owned:
         self.key = key
         self.manifest = manifest
         self.root = root(live)
+        self._members: dict[tuple[Path, tuple[str, ...]], Mapping[tuple[Scalar, ...], Cursor]] = {}
         #: Whether parts count of a list member that nobody asked for and somebody else put there.
         self.in_others_members = in_others_members
         #: Whether a value that nobody asked for counts as one, because these are all who own any of it: its parts
@@ -171,11 +172,7 @@ class Owned:
                     yield from self._field(name[2:], below, at)
         elif isinstance(at.live, list):
             yield from self._items(fields, at)
-            for name in fields:
-                if name.startswith("v:"):
-                    value = member_value(name)
-                    if value in at.live and not (isinstance(at.wanted, list) and value in at.wanted):
-                        yield (*at.path, Member(value))
+            yield from self._values(fields, at)
 
     def _field(self, name: str, fields: Fields, at: Place) -> Iterator[Path]:
         value = at.live.get(name)
@@ -234,9 +231,26 @@ class Owned:
                 elif index in asked or self.in_others_members:
                     yield from self.fields(below, Place(at.live[index], asked.get(index), path))
 
+    def _values(self, fields: Fields, at: Place) -> Iterator[Path]:
+        """The same for the members of a set."""
+        stated = [member_value(name) for name in fields if name.startswith("v:")]
+        if stated:
+            live, asked = Values(at.live), Values(at.wanted if isinstance(at.wanted, list) else ())
+            yield from ((*at.path, Member(value)) for value in stated if value in live and value not in asked)
+
     def cursor(self, path: Path) -> Cursor:
         """Every entry that owns something at the place or below."""
         cursor = self.root
-        for segment in path:
-            cursor = cursor.below(segment)
+        for length, segment in enumerate(path):
+            if isinstance(segment, Item):
+                cursor = self._member(cursor, path[:length], segment)
+            else:
+                cursor = cursor.below(segment)
         return cursor
+
+    def _member(self, cursor: Cursor, path: Path, item: Item) -> Cursor:
+        """The member of the list at the path, each list read once."""
+        keys = tuple(key for key, _ in item.keys)
+        if (path, keys) not in self._members:
+            self._members[path, keys] = cursor.items(keys)
+        return self._members[path, keys].get(tuple(value for _, value in item.keys), NOWHERE)

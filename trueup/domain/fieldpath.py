@@ -40,6 +40,7 @@ Path = tuple[Segment, ...]
 #: Deeper objects than this are refused; the deepest known CRDs have about fifty levels.
 OBJECT_DEPTH_MAX = 128
 
+_CONTAINERS = (dict, list)
 _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 
 
@@ -122,6 +123,17 @@ class Pointers:
             places = self._places[id(items), names] = _first_places(items, names)
         wanted = tuple(value for _, value in segment.keys) if isinstance(segment, Item) else segment.value
         return places.get(wanted)
+
+
+class Values:
+    """The members of a list of plain values; to ask for one takes no look at every other."""
+
+    def __init__(self, members: Sequence[Any]) -> None:
+        self._plain = {value for value in members if not isinstance(value, _CONTAINERS)}
+        self._others = [value for value in members if isinstance(value, _CONTAINERS)]
+
+    def __contains__(self, value: object) -> bool:
+        return value in (self._others if isinstance(value, _CONTAINERS) else self._plain)
 
 
 def _first_places(items: list[Any], names: tuple[str, ...] | None) -> dict[Any, int]:

@@ -8,7 +8,7 @@ objects whose field managers say nothing about the list. Source: `x-kubernetes-l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -162,11 +162,13 @@ def pair_items(desired: Sequence[Any], live: Sequence[Any], keys: tuple[str, ...
         elif (match := by_key.get(values)) is not None:
             pairs[index] = match
     taken = set(pairs.values())
+    candidates = _Candidates(live)
     # Who leaves out a key may be any of several members, so that it gets what the others leave.
     for index, selector in sorted(partial, key=lambda each: -len(each[1].keys)):
-        if (match := _only_match(selector, live, taken)) is not None:
-            pairs[index] = match
-            taken.add(match)
+        matches = [match for match in candidates.of(selector) if match not in taken]
+        if len(matches) == 1:
+            pairs[index] = matches[0]
+            taken.add(matches[0])
     return Pairing(
         tuple(sorted(pairs.items())),
         tuple(index for index in range(len(desired)) if index not in pairs),
@@ -174,9 +176,21 @@ def pair_items(desired: Sequence[Any], live: Sequence[Any], keys: tuple[str, ...
     )
 
 
-def _only_match(stated: Item, live: Sequence[Any], taken: Collection[int]) -> int | None:
-    matches = [index for index, item in enumerate(live) if index not in taken and stated.selects(item)]
-    return matches[0] if len(matches) == 1 else None
+class _Candidates:
+    """Keyed members by what they state, found without a look at every member for each."""
+
+    def __init__(self, live: Sequence[Mapping[str, Any]]) -> None:
+        self._live = live
+        self._known: dict[tuple[str, ...], dict[tuple[Any, ...], list[int]]] = {}
+
+    def of(self, selector: Item) -> Sequence[int]:
+        """Where the members stand that the selector selects."""
+        names = tuple(name for name, _ in selector.keys)
+        if names not in self._known:
+            found = self._known[names] = {}
+            for index, item in enumerate(self._live):
+                found.setdefault(tuple(item.get(name) for name in names), []).append(index)
+        return self._known[names].get(tuple(value for _, value in selector.keys), ())
 
 
 def key_values(item: Any, keys: tuple[str, ...]) -> tuple[Scalar, ...] | None:

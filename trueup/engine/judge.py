@@ -14,7 +14,7 @@ from trueup.clients.api_errors import ApiError, RejectedError
 from trueup.clients.cluster import Cluster
 from trueup.domain.by_hand import Hands, additions
 from trueup.domain.errors import TransientError
-from trueup.domain.fieldpath import ABSENT, Item, Member, Path, find, pointer
+from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Pointers, find
 from trueup.domain.normalize import same_json
 from trueup.domain.resource import Body, Manifest
 from trueup.engine.refusals import lacks_right
@@ -145,17 +145,18 @@ def removal(live: Body, paths: Sequence[Path]) -> list[dict[str, Any]]:
 
     It does not hang on the object's version: a status is written more often than a question is answered.
     """
+    places = Pointers(live)
     tests: dict[str, dict[str, Any]] = {}
     for path in paths:
         for length, segment in enumerate(path, start=1):
             if isinstance(segment, Item | Member):
-                place = pointer(live, path[:length])
+                place, there = places.found(path[:length])
                 stated = segment.keys if isinstance(segment, Item) else ()
-                values = [(f"{place}/{name}", value) for name, value in stated] or [(place, find(live, path[:length]))]
+                values = [(f"{place}/{name}", value) for name, value in stated] or [(place, there)]
                 tests |= {where: {"op": "test", "path": where, "value": value} for where, value in values}
     # From the last member of a list to the first, so that no removal moves what the next one means.
-    places = sorted((pointer(live, path) for path in paths), key=_position, reverse=True)
-    return [*tests.values(), *({"op": "remove", "path": place} for place in places)]
+    ends = sorted((places.found(path)[0] for path in paths), key=_position, reverse=True)
+    return [*tests.values(), *({"op": "remove", "path": place} for place in ends)]
 
 
 def _position(place: str) -> list[tuple[int, str]]:
