@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Pointers, find, pointer
+from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Pointers, Values, find, pointer
 
 SCALARS = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a", "b", "a/b", "~"])
 NAMES = st.sampled_from(["name", "port", "a/b"])
@@ -59,3 +59,10 @@ def _resolved(body: Any, place: str) -> Any:
         name = token.replace("~1", "/").replace("~0", "~")
         body = body[int(name)] if isinstance(body, list) else body[name]
     return body
+
+
+@given(st.lists(BODIES, max_size=6), BODIES)
+def test_a_list_has_the_values_that_it_has(members: list[Any], value: Any) -> None:
+    values = Values(members)
+    assert (value in values) == (value in members)
+    assert all(member in values for member in members)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trueup.domain.fieldpath import Item, Member, Path
-from trueup.domain.managedfields import root, transfer_ownership
+from trueup.domain.managedfields import Cursors, root, transfer_ownership
 
 PORT = Item((("port", 81), ("protocol", "TCP")))
 PORT_NAME = 'k:{"port":81,"protocol":"TCP"}'
@@ -173,3 +173,28 @@ def test_a_walk_down_finds_an_owner_wherever_one_is(fields: dict[str, Any], path
     for segment in path:
         cursor = cursor.below(segment)
     assert len(cursor.owners) <= 1
+
+
+KEYED = [Item((("port", 80),)), Item((("port", 81),)), PORT, Item((("protocol", "TCP"), ("port", 81)))]
+STEPS = st.sampled_from([*KEYED, Member("a"), "spec", "ports", "name", 0])
+FIELDS = st.recursive(
+    st.just({}),
+    lambda below: st.dictionaries(
+        st.sampled_from(["f:spec", "f:ports", "f:name", ".", 'v:"a"', 'k:{"port":80}', 'k:{"port":81}', PORT_NAME]),
+        below,
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    st.lists(FIELDS, min_size=1, max_size=3), st.lists(st.lists(STEPS, max_size=4).map(tuple), min_size=1, max_size=4)
+)
+def test_who_owns_a_place_does_not_depend_on_what_was_asked_before(each: list[Any], paths: list[Path]) -> None:
+    body = live(*(entry(f"m{number}", "Apply", fields) for number, fields in enumerate(each)))
+    cursors = Cursors(body)
+    for path in paths:
+        cursor = root(body)
+        for segment in path:
+            cursor = cursor.below(segment)
+        assert cursors.at(path) == cursor

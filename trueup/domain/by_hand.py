@@ -100,7 +100,7 @@ def additions(desired: Manifest, live: Body, hands: Hands) -> Iterator[Addition]
             if path in seen or (is_note and path == INSTANCE_LABEL):
                 continue
             seen.add(path)
-            owners = _makers(walk.cursor(path), path)
+            owners = _makers(walk.cursors.at(path), path)
             # What a note speaks of need be nobody's any more: a default that came back, say.
             if owners and are_hands(owners):
                 reason, shown = _exemption(desired.key, path)

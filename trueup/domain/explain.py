@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from trueup.domain.diff import Change, ObjectDiff, Walk, compare
 from trueup.domain.diffview.texts import SECRET_SHOWS
-from trueup.domain.fieldpath import Item, Member, Path, Scalar, Segment, Values
+from trueup.domain.fieldpath import Item, Member, Path, Segment, Values
 from trueup.domain.listkeys import ListType, item_of, pair_items
-from trueup.domain.managedfields import NOWHERE, Cursor, root
+from trueup.domain.managedfields import Cursor, Cursors
 from trueup.domain.normalize import is_default, is_ignored, same_scalar, says_nothing, wanted
 from trueup.domain.resource import Body, Manifest
 from trueup.domain.rules import DEFAULT, JUDGED, MEANINGS, MISSING, NOT_IN_GIT, NOTATION, SAYS_NOTHING
@@ -59,7 +59,7 @@ def explain(
         if not places.covers(change.path)
     ]
     walk = _Explaining(desired, live, _Places(taken | {explanation.path for explanation in known}))
-    walk.mapping(wanted(desired.body, desired.key), live, root(live), exact=False)
+    walk.mapping(wanted(desired.body, desired.key), live, walk.cursors.root, exact=False)
     equal = tuple(each for each in walk.found if each.verdict != "ignored")
     return (*reported, *equal, *known, *(each for each in walk.found if each.verdict == "ignored"))
 
@@ -93,6 +93,7 @@ class _Explaining(Walk):
         super().__init__(desired.key, live)
         self.manifest = desired.body
         self.places = places
+        self.cursors = Cursors(live)
         self.found: list[Explanation] = []
 
     def value(self, segment: Segment, desired: Any, live: Any, cursor: Cursor, *, exact: bool) -> None:
@@ -126,13 +127,10 @@ class _Explaining(Walk):
     def keyed(self, desired: list[Any], live: list[Any], kind: ListType, cursor: Cursor) -> bool:
         pairing = pair_items(desired, live, kind.keys)
         told = super().keyed(desired, live, kind, cursor)
-        members: dict[tuple[str, ...], Mapping[tuple[Scalar, ...], Cursor]] = {}
         for index in pairing.live_left if pairing is not None else ():
             item: Item = item_of(live[index], kind.keys)
-            names, values = tuple(name for name, _ in item.keys), tuple(value for _, value in item.keys)
-            if names not in members:
-                members[names] = cursor.items(names)
-            self.unasked((*self.path, item), None, live[index], members[names].get(values, NOWHERE))
+            there = self.cursors.below(cursor, tuple(self.path), item)
+            self.unasked((*self.path, item), None, live[index], there)
         return told
 
     def unasked(self, path: Path, name: str | None, value: Any, cursor: Cursor) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trueup.domain.fieldpath import Item, Member, Path, Scalar, Values, check_depth
+from trueup.domain.fieldpath import Item, Member, Path, Values, check_depth
 from trueup.domain.listkeys import item_of, key_values, pair_items
 from trueup.domain.listtypes import is_whole_map, list_type
 from trueup.domain.managedfields import (
@@ -21,6 +21,7 @@ from trueup.domain.managedfields import (
     FIELD_MANAGER,
     NOWHERE,
     Cursor,
+    Cursors,
     FieldOwner,
     Fields,
     entries,
@@ -54,7 +55,7 @@ def extra_paths(
         for path in walk.fields(fields, top):
             if path not in seen and (own or path != INSTANCE_LABEL):
                 seen.add(path)
-                yield path, walk.cursor(path).owners
+                yield path, walk.cursors.at(path).owners
 
 
 def _delivered(key: ResourceKey, live: Body) -> Iterator[tuple[Fields, bool]]:
@@ -155,8 +156,7 @@ class Owned:
     ) -> None:
         self.key = key
         self.manifest = manifest
-        self.root = root(live)
-        self._members: dict[tuple[Path, tuple[str, ...]], Mapping[tuple[Scalar, ...], Cursor]] = {}
+        self.cursors = Cursors(live)
         #: Whether parts count of a list member that nobody asked for and somebody else put there.
         self.in_others_members = in_others_members
         #: Whether a value that nobody asked for counts as one, because these are all who own any of it: its parts
@@ -197,14 +197,14 @@ class Owned:
         """Whether others own members of the map or list here: it is not ours to remove, though an entry names it."""
         if not value or not isinstance(value, _CONTAINERS):
             return False
-        cursor = self.cursor(path)
+        cursor = self.cursors.at(path)
         return bool(cursor.nodes) and not cursor.is_whole
 
     def _goes_whole(self, value: Any, path: Path) -> bool:
         """Whether nothing is left of it without its parts, so that it has to go as one."""
         if self.takes_whole is None or not isinstance(value, dict) or path[-1] in _NOTED:
             return False
-        return not says_nothing({}, path[-1], self.key, path[:-1]) and self.takes_whole(self.cursor(path).owners)
+        return not says_nothing({}, path[-1], self.key, path[:-1]) and self.takes_whole(self.cursors.at(path).owners)
 
     def _items(self, fields: Fields, at: Place) -> Iterator[Path]:
         """The same for the members of a keyed list, each list matched once."""
@@ -237,20 +237,3 @@ class Owned:
         if stated:
             live, asked = Values(at.live), Values(at.wanted if isinstance(at.wanted, list) else ())
             yield from ((*at.path, Member(value)) for value in stated if value in live and value not in asked)
-
-    def cursor(self, path: Path) -> Cursor:
-        """Every entry that owns something at the place or below."""
-        cursor = self.root
-        for length, segment in enumerate(path):
-            if isinstance(segment, Item):
-                cursor = self._member(cursor, path[:length], segment)
-            else:
-                cursor = cursor.below(segment)
-        return cursor
-
-    def _member(self, cursor: Cursor, path: Path, item: Item) -> Cursor:
-        """The member of the list at the path, each list read once."""
-        keys = tuple(key for key, _ in item.keys)
-        if (path, keys) not in self._members:
-            self._members[path, keys] = cursor.items(keys)
-        return self._members[path, keys].get(tuple(value for _, value in item.keys), NOWHERE)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trueup.domain.diff import Change, ObjectDiff, compare
-from trueup.domain.fieldpath import Item, Path
+from trueup.domain.fieldpath import Path
 from trueup.domain.ignore_cut import NOTHING, Tree, cut, goes, is_hollow, tree_of
-from trueup.domain.ignore_places import Place, owned_paths, place_of_pointer, places_of_jq, places_of_path
+from trueup.domain.ignore_places import Place, owned_paths, place_of_pointer, places_of_jq, places_of_paths
 from trueup.domain.ignore_rules import IgnoredPath, IgnoreRule
 from trueup.domain.listkeys import item_of, key_values
 from trueup.domain.listtypes import list_type
-from trueup.domain.managedfields import root
+from trueup.domain.managedfields import Cursors
 from trueup.domain.normalize import fold_string_data
 from trueup.domain.resource import Body, Manifest, ResourceKey
 
@@ -45,9 +45,10 @@ class Mask:
         if live is None or not (self.desired or self.live):
             return by(manifest, live)
         diff = by(*self.sides(manifest, live))
+        whole = _Whole(live, self.live)
         return diff.having(
             tuple(
-                replace(change, pointer=_pointer(live, self.live, change.path))
+                replace(change, pointer=whole.pointer(change.pointer))
                 for change in diff.changes
                 if not _says_nothing(change)
             )
@@ -79,9 +80,10 @@ def mask_of(
             there.setdefault(place, rule.origin)
     if not desired and not there:
         return NO_MASK
-    found = {named(manifest.key, live, place): origin for place, origin in there.items()}
+    of_live, of_git = Cursors(live), Cursors(body)
+    found = {named(manifest.key, live, place, of_live): origin for place, origin in there.items()}
     for place, origin in desired.items():
-        found.setdefault(named(manifest.key, body, place), origin)
+        found.setdefault(named(manifest.key, body, place, of_git), origin)
     ignored = tuple(IgnoredPath(path, origin) for path, origin in found.items())
     return Mask(tree_of(desired), tree_of(there), ignored, tuple(owned))
 
@@ -89,8 +91,7 @@ def mask_of(
 def tree_in(rules: Iterable[IgnoreRule], body: Body, jq: JqPaths, owned: Sequence[Path] = ()) -> Tree:
     """Where the rules lead in one object alone; `owned` is what managers owned in it before."""
     places = (place for rule in rules for place in _places(rule, body, jq, ()))
-    theirs = (place for path in owned for place in places_of_path(path, body))
-    return tree_of((*places, *theirs))
+    return tree_of((*places, *places_of_paths(owned, body)))
 
 
 def _places(rule: IgnoreRule, body: Body, jq: JqPaths, owned: Sequence[Path]) -> Iterator[Place]:
@@ -100,23 +101,22 @@ def _places(rule: IgnoreRule, body: Body, jq: JqPaths, owned: Sequence[Path]) ->
             yield place
     for expression in rule.jq:
         yield from places_of_jq(jq.get(expression, ()), body)
-    for path in owned:
-        yield from places_of_path(path, body)
+    yield from places_of_paths(owned, body)
 
 
-def named(key: ResourceKey, body: Body, place: Place) -> Path:
+def named(key: ResourceKey, body: Body, place: Place, cursors: Cursors) -> Path:
     """The place as a comparison would name it: list members by what tells them apart, where anything does."""
     path: list[Any] = []
     value: Any = body
-    cursor = root(body)
+    cursor = cursors.root
     for step in place:
         segment: Any = step
         if isinstance(step, int):
             keys = list_type(key, tuple(path), cursor).keys
             if keys and key_values(value[step], keys) is not None:
                 segment = item_of(value[step], keys)
+        cursor = cursors.below(cursor, tuple(path), segment)
         path.append(segment)
-        cursor = cursor.below(segment)
         value = value[step]
     return tuple(path)
 
@@ -128,33 +128,37 @@ def _says_nothing(change: Change) -> bool:
     return change.kind == "extra" and is_hollow(change.live)
 
 
-def _pointer(live: Body, tree: Tree, path: Path) -> str:
-    """The JSON pointer of a path in the whole object, whose lists may be longer than what was compared."""
-    steps = []
-    value: Any = live
-    node: Tree = tree
-    for segment in path:
-        step = _step(segment, value, node)
-        steps.append("-" if step is None else str(step).replace("~", "~0").replace("/", "~1"))
-        value = _member(value, step)
-        node = (node.get(step) if step is not None else None) or NOTHING
-    return "".join(f"/{step}" for step in steps)
+class _Whole:
+    """JSON pointers into a whole object, from those into what was left of it to be compared."""
 
+    def __init__(self, live: Body, tree: Tree) -> None:
+        self._live = live
+        self._tree = tree
+        #: By list: where the members stand that are left.
+        self._left: dict[int, list[int]] = {}
 
-def _member(value: Any, step: str | int | None) -> Any:
-    if isinstance(value, Mapping):
-        return value.get(step)
-    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
+    def pointer(self, left: str) -> str:
+        """The pointer to the same place."""
+        steps = []
+        value: Any = self._live
+        node: Tree = self._tree
+        for token in left.split("/")[1:]:
+            step: str | int = token
+            if isinstance(value, list):
+                step = self._position(token, value, node)
+                value = value[step] if isinstance(step, int) and step < len(value) else None
+            else:
+                name = token.replace("~1", "/").replace("~0", "~")
+                value, step = (value.get(name) if isinstance(value, Mapping) else None), name
+            steps.append(token if isinstance(step, str) else str(step))
+            node = node.get(step) or NOTHING
+        return "".join(f"/{step}" for step in steps)
 
-
-def _step(segment: Any, value: Any, tree: Tree) -> str | int | None:
-    if isinstance(segment, str):
-        return segment
-    if not isinstance(value, list):
-        return segment if isinstance(segment, int) else None
-    left = [index for index in range(len(value)) if not goes(tree, index)]
-    if isinstance(segment, int):
-        return left[segment] if segment < len(left) else segment
-    if isinstance(segment, Item):
-        return next((index for index in left if segment.selects(value[index])), None)
-    return next((index for index in left if value[index] == segment.value), None)
+    def _position(self, token: str, members: list[Any], tree: Tree) -> str | int:
+        if not token.isdecimal():
+            return token
+        left = self._left.get(id(members))
+        if left is None:
+            left = self._left[id(members)] = [index for index in range(len(members)) if not goes(tree, index)]
+        index = int(token)
+        return left[index] if index < len(left) else index

@@ -69,33 +69,52 @@ def _bound(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) else None
 
 
-def places_of_path(path: Path, body: Any) -> Iterator[Place]:
-    """Where the path leads in this object, list members found by what tells them apart."""
-    place: list[str | int] = []
-    value = body
-    for segment in path:
-        step = _found(segment, value)
-        if step is None:
-            return
-        place.append(step)
-        value = value[step]
-    yield tuple(place)
+def places_of_paths(paths: Iterable[Path], body: Any) -> Iterator[Place]:
+    """Where each path leads in this object, list members found by what tells them apart."""
+    members = _Members()
+    for path in paths:
+        place: list[str | int] = []
+        value = body
+        for segment in path:
+            step = _found(segment, value, members)
+            if step is None:
+                break
+            place.append(step)
+            value = value[step]
+        else:
+            yield tuple(place)
 
 
-def _found(segment: Any, value: Any) -> str | int | None:
+class _Members:
+    """Where list members stand, found without a look at every one for each; the lists must not change meanwhile."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, tuple[str, ...] | None], dict[Any, int]] = {}
+
+    def of(self, segment: Item | Member, items: list[Any]) -> int | None:
+        if isinstance(segment, Member):
+            return self._first(items, None).get(segment.value)
+        names = tuple(name for name, _ in segment.keys)
+        return self._first(items, names).get(tuple(stated for _, stated in segment.keys))
+
+    def _first(self, items: list[Any], names: tuple[str, ...] | None) -> dict[Any, int]:
+        if (known := self._known.get((id(items), names))) is None:
+            known = self._known[id(items), names] = {}
+            for index, item in enumerate(items):
+                value = key_values(item, names) if names is not None else item
+                if not isinstance(value, Mapping | list):
+                    known.setdefault(value, index)
+        return known
+
+
+def _found(segment: Any, value: Any, members: _Members) -> str | int | None:
     if isinstance(segment, str):
         return segment if isinstance(value, Mapping) and segment in value else None
     if not isinstance(value, list):
         return None
     if isinstance(segment, int):
         return segment if segment < len(value) else None
-    for index, item in enumerate(value):
-        if isinstance(segment, Member):
-            if item == segment.value:
-                return index
-        elif key_values(item, tuple(name for name, _ in segment.keys)) == tuple(stated for _, stated in segment.keys):
-            return index
-    return None
+    return members.of(segment, value)
 
 
 def owned_paths(rule: IgnoreRule, live: Body) -> tuple[Path, ...]:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trueup.domain.fieldpath import ABSENT, Member, Path, Segment
+from trueup.domain.fieldpath import ABSENT, Member, Path, Segment, Values
 from trueup.domain.ignore_cut import NOTHING, Tree, cut_value, goes, is_hollow
 from trueup.domain.ignore_mask import Mask
 from trueup.domain.listkeys import item_of, key_values
 from trueup.domain.listtypes import list_type
-from trueup.domain.managedfields import FIELD_MANAGER, Cursor, root
+from trueup.domain.managedfields import FIELD_MANAGER, NOWHERE, Cursor, root
 from trueup.domain.resource import TRACKING_ANNOTATION, Body, ResourceKey
 
 #: Of an object's metadata, all that a manifest may speak of beside its names.
@@ -69,11 +69,12 @@ class _Place:
     #: Whether it is inside a value that an apply replaces as a whole.
     whole: bool = False
 
-    def below(self, segment: Segment, desired: str | int, live: str | int) -> _Place:
+    def below(self, segment: Segment, desired: str | int, live: str | int, cursor: Cursor | None = None) -> _Place:
+        """One step down, where that is at hand to `cursor`."""
         return _Place(
             self.desired.get(desired) or NOTHING,
             self.live.get(live) or NOTHING,
-            self.cursor.below(segment),
+            self.cursor.below(segment) if cursor is None else cursor,
             (*self.path, segment),
             self.whole,
         )
@@ -156,11 +157,11 @@ def _list(desired: list[Any], live: list[Any], at: _Place, key: ResourceKey) -> 
 
 def _keyed_list(desired: list[Any], live: list[Any], at: _Place, key: ResourceKey, keys: tuple[str, ...]) -> list[Any]:
     there = {values: index for index, item in enumerate(live) if (values := key_values(item, keys)) is not None}
+    owned = at.cursor.items(keys)
     kept, paired = [], set()
     for index, item in enumerate(desired):
         values = key_values(item, keys)
-        other = there.get(values) if values is not None else None
-        if other is None:
+        if values is None or (other := there.get(values)) is None:
             if not goes(at.desired, index):
                 kept.append(_left(item, at.desired.get(index)))
             continue
@@ -168,15 +169,17 @@ def _keyed_list(desired: list[Any], live: list[Any], at: _Place, key: ResourceKe
         if goes(at.desired, index) or goes(at.live, other):
             kept.append(live[other])
         else:
-            segment = item_of(live[other], keys)
-            kept.append(_value(item, live[other], at.below(segment, index, other), key))
-    beyond = (other for other in there.values() if other not in paired and goes(at.live, other))
-    return kept + [live[other] for other in beyond if _is_ours(at.cursor.item(item_of(live[other], keys)))]
+            below = at.below(item_of(live[other], keys), index, other, owned.get(values, NOWHERE))
+            kept.append(_value(item, live[other], below, key))
+    beyond = ((values, other) for values, other in there.items() if other not in paired and goes(at.live, other))
+    return kept + [live[other] for values, other in beyond if _is_ours(owned.get(values, NOWHERE))]
 
 
 def _set(desired: list[Any], live: list[Any], at: _Place) -> list[Any]:
-    kept = [value for index, value in enumerate(desired) if not goes(at.desired, index) or value in live]
-    ignored = [value for index, value in enumerate(live) if goes(at.live, index) and value not in kept]
+    there = Values(live)
+    kept = [value for index, value in enumerate(desired) if not goes(at.desired, index) or value in there]
+    asked = Values(kept)
+    ignored = [value for index, value in enumerate(live) if goes(at.live, index) and value not in asked]
     return kept + [value for value in ignored if _is_ours(at.cursor.below(Member(value)))]
 
 

@@ -106,6 +106,30 @@ class Cursor:
 NOWHERE = Cursor(())
 
 
+class Cursors:
+    """Places of one live object, which must not change meanwhile: no list's members are read twice."""
+
+    def __init__(self, live: Body) -> None:
+        self.root = root(live)
+        self._members: dict[tuple[Path, tuple[str, ...]], Mapping[tuple[Scalar, ...], Cursor]] = {}
+
+    def at(self, path: Path) -> Cursor:
+        """Every entry that owns something at the place or below."""
+        cursor = self.root
+        for length, segment in enumerate(path):
+            cursor = self.below(cursor, path[:length], segment)
+        return cursor
+
+    def below(self, cursor: Cursor, path: Path, segment: Segment) -> Cursor:
+        """One step down from the cursor, which stands at the path."""
+        if not isinstance(segment, Item):
+            return cursor.below(segment)
+        names, values = tuple(name for name, _ in segment.keys), tuple(value for _, value in segment.keys)
+        if (path, names) not in self._members:
+            self._members[path, names] = cursor.items(names)
+        return self._members[path, names].get(values, NOWHERE)
+
+
 def entries(live: Body) -> list[tuple[FieldOwner, Fields]]:
     """Every readable entry of `managedFields`."""
     found = []

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from trueup.domain.diff import Change, ObjectDiff, compare, settle_with
-from trueup.domain.fieldpath import ABSENT, Item, Member, Path, find
+from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Pointers, find
 from trueup.domain.listkeys import KEY_DEFAULTS
 from trueup.domain.normalize import wanted
 from trueup.domain.resource import Body, Manifest
@@ -26,18 +26,18 @@ def settle_by_server(diff: ObjectDiff, desired: Manifest, live: Body, applied: B
     settled = settle_with(diff, applied)
     known = {change.path for change in settled.changes}
     predicted = compare(replace(desired, body=applied), live)
-    asked = wanted(desired.body, desired.key)
+    asked, places = wanted(desired.body, desired.key), Pointers(live)
     more = tuple(
         replace(change, rule=SERVER_SAYS)
         for change in predicted.changes
-        if change.kind != "extra" and change.path not in known and (webhooks or _by_a_rule(change, asked, live))
+        if change.kind != "extra" and change.path not in known and (webhooks or _by_a_rule(change, asked, places))
     )
     return settled.having((*settled.changes, *more)) if more else settled
 
 
-def _by_a_rule(change: Change, asked: Mapping[str, Any], live: Body) -> bool:
+def _by_a_rule(change: Change, asked: Mapping[str, Any], live: Pointers) -> bool:
     said = _stated(asked, change.path)
-    return said is not ABSENT and said is not None and said != find(live, change.path)
+    return said is not ABSENT and said is not None and said != live.found(change.path)[1]
 
 
 def _stated(asked: Any, path: Path) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trueup.domain.diff import Change, ObjectDiff, compare
-from trueup.domain.fieldpath import pointer
+from trueup.domain.fieldpath import Pointers
 from trueup.domain.lenient import as_list, as_mapping, as_text
 from trueup.domain.normalize import fold_string_data, is_default
 from trueup.domain.resource import Body, Manifest, ResourceKey, split_api_version
@@ -99,7 +99,8 @@ def difference(pair: Pair) -> ObjectDiff:
     forth = compare(pair.after, pair.before.body).changes
     back = compare(pair.before, pair.after.body).changes
     known = {change.path for change in forth}
-    gone = (_gone(change, pair.before.body) for change in back if change.kind == "missing")
+    places = Pointers(pair.before.body)
+    gone = (_gone(change, places) for change in back if change.kind == "missing")
     changes = tuple(
         change
         for change in (*(replace(change, owners=()) for change in forth), *(c for c in gone if c.path not in known))
@@ -108,10 +109,10 @@ def difference(pair: Pair) -> ObjectDiff:
     return ObjectDiff(pair.key, "OutOfSync" if changes else "Synced", changes)
 
 
-def _gone(change: Change, before: Body) -> Change:
+def _gone(change: Change, before: Pointers) -> Change:
     """What the way back finds missing is what was there before."""
     return replace(
-        change, kind="extra", desired=None, live=change.desired, pointer=pointer(before, change.path), owners=()
+        change, kind="extra", desired=None, live=change.desired, pointer=before.found(change.path)[0], owners=()
     )
 
 

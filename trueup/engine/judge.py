@@ -14,7 +14,7 @@ from trueup.clients.api_errors import ApiError, RejectedError
 from trueup.clients.cluster import Cluster
 from trueup.domain.by_hand import Hands, additions
 from trueup.domain.errors import TransientError
-from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Pointers, find
+from trueup.domain.fieldpath import ABSENT, Item, Member, Path, Pointers
 from trueup.domain.normalize import same_json
 from trueup.domain.resource import Body, Manifest
 from trueup.engine.refusals import lacks_right
@@ -130,13 +130,16 @@ class _Trial:
 
     def _is_unmoved(self, found: Body) -> bool:
         """Whether people's additions are the same, value for value."""
-        before = {each.path: find(self.live, each.path) for each in additions(self.manifest, self.live, self.hands)}
-        after = {each.path: find(found, each.path) for each in additions(self.manifest, found, self.hands)}
+        before, after = self._added(self.live), self._added(found)
         return before.keys() == after.keys() and all(same_json(value, after[path]) for path, value in before.items())
 
+    def _added(self, live: Body) -> dict[Path, Any]:
+        places = Pointers(live)
+        return {each.path: places.found(each.path)[1] for each in additions(self.manifest, live, self.hands)}
+
     def ruling(self, paths: Sequence[Path]) -> Ruling:
-        left = self.left or {}
-        defaults = frozenset(path for path in self.taken if _same(find(left, path), find(self.live, path)))
+        left, live = Pointers(self.left or {}), Pointers(self.live)
+        defaults = frozenset(path for path in self.taken if _same(left.found(path)[1], live.found(path)[1]))
         return Ruling(defaults, frozenset(self.refused), frozenset(self.untried) & frozenset(paths))
 
 
