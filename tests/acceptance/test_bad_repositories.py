@@ -58,12 +58,12 @@ async def test_one_that_goes_away_later_leaves_the_verdict_and_the_objects(
 
 async def test_an_empty_one_asks_for_a_commit(running: Installation) -> None:
     repository = await running.repository()
-    one, name, default = fresh("one"), fresh("empty"), fresh("empty-head")
+    one, two, name, default = fresh("one"), fresh("two"), fresh("empty"), fresh("empty-head")
     await running.apply(name, repository.url, syncPolicy=AUTOMATED)
-    await running.apply(default, repository.url, source={"repoURL": repository.url, "path": "app"})
+    await running.apply(default, repository.url, source={"repoURL": repository.url, "path": "other"})
     await told(running, name, "ComparisonError", repository.url, "no branch or tag main")
     await told(running, default, "ComparisonError", repository.url, "no commit on its default branch", "push one")
-    revision = await repository.push({"app/one.yaml": config_map(one)})
+    revision = await repository.push({"app/one.yaml": config_map(one), "other/two.yaml": config_map(two)})
     assert await running.webhook(repository.url) == 202
     await healed(running, name, revision)
 
