@@ -1,7 +1,7 @@
 """The only writer of an Application's status: one patch per comparison, one fence per wave, one outcome.
 
 Every patch carries the `resourceVersion` of the object it was computed from. On a conflict the object
-is read again: a higher token, another spec or another operation means that somebody else has taken
+is read again: a higher token, another spec, operation or condition means that somebody else has taken
 over; anything else (a label, a foreign status field) does not matter, and the same patch goes on.
 """
 
@@ -110,9 +110,13 @@ async def _still_ours(worker: Worker, application: Application, token: Token) ->
 
 
 def _asked_for(application: Application) -> tuple[Any, ...]:
-    """What this run stands on: what was asked for, and what the run before it found."""
+    """What this run stands on: what was asked for, what the run before it found, and what stands in the way.
+
+    A condition that came meanwhile would outlive this run, which never knew of it.
+    """
     raw, status = application.raw, application.status
-    return raw.get("spec"), raw.get("operation"), application.deleting, status.get("sync"), status.get("operationState")
+    found = (status.get(part) for part in ("sync", "operationState", "conditions"))
+    return raw.get("spec"), raw.get("operation"), application.deleting, *found
 
 
 def guard_token(application: Application, token: Token) -> None:
