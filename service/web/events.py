@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from aiohttp import web
 
 from ..answers import RefusedError
 from .answers import STREAM_HEADERS
+from .past import Past
 
 #: Everything may have changed.
 RELOAD = "reload"
@@ -98,17 +98,20 @@ class Events:
         self._bounds = bounds
         self._readers: set[Reader] = set()
         self._is_over = False
-        #: Names this process: after a restart nobody knows what was told before.
-        self._run = secrets.token_hex(4)
-        self._number = 0
+        self._past = Past()
 
     @property
     def readers(self) -> int:
         return len(self._readers)
 
+    @property
+    def position(self) -> str:
+        """Where the telling stands: a stream that is given it as `last` tells of what comes after it."""
+        return self._past.position
+
     def tell(self, *topics: str) -> None:
         """Something has changed. Runs on the event loop, and is quick."""
-        self._number += 1
+        self._past.note(topics)
         for reader in self._readers:
             reader.hear(topics)
 
@@ -131,15 +134,18 @@ class Events:
             self._readers.discard(reader)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """`GET /events?on=TOPIC&on=TOPIC`: an event for each topic that has changed, until somebody leaves."""
+        """`GET /events?on=TOPIC&on=TOPIC`: an event for each topic that has changed, until somebody leaves.
+
+        `last=ID` says from where on; a browser that comes back by itself says it as `Last-Event-ID`, and knows better.
+        """
         topics = frozenset(request.query.getall("on", ())) - {""}
         if not topics or len(topics) > TOPICS_MAX or any(len(topic) > TOPIC_CHARS_MAX for topic in topics):
             raise RefusedError(400, f"Say what you want to hear of: 1 to {TOPICS_MAX} times on=TOPIC.")
         with self.reading(topics) as reader:
-            last = request.headers.get("Last-Event-ID")
+            last = request.headers.get("Last-Event-ID", request.query.get("last"))
             response = web.StreamResponse(headers=STREAM_HEADERS)
             await response.prepare(request)
-            if last is not None and last != self._id:
+            if last is not None and self._past.may_have_passed(last, topics):
                 reader.reload()
             try:
                 async for text in self._texts(reader):
@@ -153,12 +159,8 @@ class Events:
                     request.transport.abort()
         return response
 
-    @property
-    def _id(self) -> str:
-        return f"{self._run}-{self._number}"
-
     async def _texts(self, reader: Reader) -> AsyncIterator[str]:
-        yield f"retry: {RETRY_MILLISECONDS}\nid: {self._id}\nevent: hello\ndata: hello\n\n"
+        yield f"retry: {RETRY_MILLISECONDS}\nid: {self.position}\nevent: hello\ndata: hello\n\n"
         while not reader.is_over:
             topics = await reader.next(seconds_max=self._bounds.event_heartbeat_seconds)
             if reader.is_over:
@@ -166,5 +168,5 @@ class Events:
             if not topics:
                 yield "event: beat\ndata: beat\n\n"
                 continue
-            yield "".join(f"id: {self._id}\nevent: changed\ndata: {topic}\n\n" for topic in topics)
+            yield "".join(f"id: {self.position}\nevent: changed\ndata: {topic}\n\n" for topic in topics)
             await reader.pause(PAUSE_SECONDS)

@@ -110,19 +110,22 @@ class Pages:
         *,
         namespace: str,
         is_loaded: Callable[[], bool],
+        position: Callable[[], str],
     ) -> None:
+        """`position` says where the telling of changes stands; a page goes on from there."""
         self._applications = applications
         self._incidents = incidents
         self._looks = looks
         self._templates = templates
         self._namespace = namespace
         self._is_loaded = is_loaded
+        self._position = position
         #: By application: what its row was made of, and the row.
         self._known_rows: dict[ApplicationId, tuple[Application, Incident | None, Row]] = {}
 
     async def applications(self, request: web.Request) -> web.Response:
         """`GET /`: what there is, and how it stands."""
-        self._check_loaded()
+        last = self._begin()
         rows = self._rows()
         wish = Wish.of(request.query)
         chosen = sorted(filter(wish.admits, rows), key=ORDERS[wish.sort])
@@ -145,11 +148,12 @@ class Pages:
             drifted=sum(bool(row.incident) for row in rows),
             projects=projects.most_common(PROJECTS_MAX) if len(projects) > 1 else [],
             topics=[APPLICATIONS, INCIDENTS],
+            last=last,
         )
 
     async def application(self, request: web.Request) -> web.Response:
         """`GET /applications/{name}`: one application, with what differs and who did it."""
-        self._check_loaded()
+        last = self._begin()
         name = request.match_info["name"]
         application = self._applications.get(ApplicationId(self._namespace, name))
         if application is None:
@@ -167,11 +171,12 @@ class Pages:
             incidents=known[:INCIDENTS_MAX],
             incidents_left_out=max(0, len(known) - INCIDENTS_MAX),
             topics=[application_topic(name)],
+            last=last,
         )
 
     async def incidents(self, _request: web.Request) -> web.Response:
         """`GET /incidents`: what is not what Git says now, and what was not."""
-        self._check_loaded()
+        last = self._begin()
         every = self._incidents.newest_first()
         opened = [incident for incident in every if incident.is_open]
         closed = [incident for incident in every if not incident.is_open]
@@ -182,11 +187,12 @@ class Pages:
             closed=closed[:CLOSED_MAX],
             closed_left_out=max(0, len(closed) - CLOSED_MAX),
             topics=[INCIDENTS],
+            last=last,
         )
 
     async def incident(self, request: web.Request) -> web.Response:
         """`GET /incidents/{name}`: one incident, from its first difference to its end."""
-        self._check_loaded()
+        last = self._begin()
         name = request.match_info["name"]
         incident = self._incidents.get(name)
         if incident is None:
@@ -195,7 +201,7 @@ class Pages:
                 raise RefusedError(503, problem, retry_after_seconds=5)
             raise RefusedError(404, f"There is no incident {name[:QUERY_CHARS_MAX]} on record in {self._namespace}.")
         flips = [flip for flip in incident.flips if len(flip.times) > 1]
-        return self._page("incident.html", incident=incident, flips=flips, topics=[incident_topic(name)])
+        return self._page("incident.html", incident=incident, flips=flips, topics=[incident_topic(name)], last=last)
 
     def failure(self, status: int, sentence: str, *, retry_after_seconds: int | None = None) -> web.Response:
         """A page that says why there is no other."""
@@ -235,9 +241,11 @@ class Pages:
         facts["incidents_problem"] = self._incidents.problem
         return page(self._templates.render(template, **facts))
 
-    def _check_loaded(self) -> None:
+    def _begin(self) -> str:
+        """The position as of before anything is read: what changes while a page is made comes after it."""
         if not self._is_loaded():
             raise RefusedError(503, "Applications are still being loaded.", retry_after_seconds=1)
+        return self._position()
 
 
 def _told(look: ApplicationView | Unanswered) -> tuple[ApplicationView | None, str]:

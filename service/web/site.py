@@ -20,6 +20,7 @@ from ..dispatch import Dispatcher
 from ..incidents import Incidents
 from .assets import PATH, Assets
 from .events import Events, StreamBounds
+from .facts import Row
 from .looks import FindSealer, LookBounds, Looks
 from .pages import APPLICATIONS, Pages, application_topic, changed_topics
 from .templates import Templates
@@ -48,16 +49,20 @@ class Site:
         public.on_shutdown.append(self.events.close)
 
     def application_changed(self, old: Raw | None, new: Raw | None) -> None:
-        """Tell the pages that show it; the list only where its row looks different now."""
+        """Tell the pages that show it; the list only where its row looks different now.
+
+        While nobody listens that is not looked into: a list that is being made now, and listens later, is told.
+        """
         body = new or old
         if body is None:
             return
         topics = [application_topic(as_text(as_mapping(body.get("metadata")).get("name")))]
-        if self.events.readers:
-            rows = [self.pages.row(parse_application(raw)) if raw is not None else None for raw in (old, new)]
-            if rows[0] != rows[1]:
-                topics.append(APPLICATIONS)
+        if not self.events.readers or self._row_of(old) != self._row_of(new):
+            topics.append(APPLICATIONS)
         self.events.tell(*topics)
+
+    def _row_of(self, raw: Raw | None) -> Row | None:
+        return None if raw is None else self.pages.row(parse_application(raw))
 
     def incident_changed(self, before: Incident | None, after: Incident | None) -> None:
         self.events.tell(*changed_topics(before, after))
@@ -104,8 +109,17 @@ def site_of(
         event_write_seconds_max=settings.event_write_seconds_max,
     )
     assets = Assets()
-    pages = Pages(applications, incidents, looks, Templates(assets), namespace=settings.namespace, is_loaded=is_loaded)
-    site = Site(pages, Events(bounds), assets)
+    events = Events(bounds)
+    pages = Pages(
+        applications,
+        incidents,
+        looks,
+        Templates(assets),
+        namespace=settings.namespace,
+        is_loaded=is_loaded,
+        position=lambda: events.position,
+    )
+    site = Site(pages, events, assets)
     site.mount(public)
     incidents.on_change(site.incident_changed)
     return site

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -206,9 +207,12 @@ async def test_a_hostile_value_is_text(running: Installation, browser: Browser) 
         await seen.check()
 
 
+#: Playwright has Chromium tell every page that it is in front (`Emulation.setFocusEmulationEnabled`), whatever other
+#: tab is there, and no other session can take that back. So the page is told here.
 HIDE = """
 (hidden) => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  Object.defineProperty(document, "visibilityState", { value: hidden ? "hidden" : "visible", configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }
 """
@@ -228,6 +232,56 @@ async def test_a_hidden_page_holds_no_stream_and_catches_up_when_it_is_looked_at
         await is_out(running, place)
         await expect(page.get_by_text(TRUE)).to_be_visible()
         await page.evaluate(HIDE, False)
+        await expect(page.locator(".diff-side-by-side .diff-changed")).to_contain_text("port: 8081")
+        await expect(page.get_by_role("status")).to_have_text("live")
+        await was_not_reloaded(page)
+        await seen.check()
+
+
+async def test_a_page_that_was_opened_behind_others_catches_up_when_it_is_looked_at(
+    running: Installation, browser: Browser
+) -> None:
+    place = await delivered(running)
+    async with opened(browser, host(running), "/incidents") as seen:
+        page, streams = seen.page, list[str]()
+        await expect(page.get_by_role("status")).to_have_text("live")
+        page.on("request", lambda request: streams.append(request.url) if "/events" in request.url else None)
+        await page.add_init_script(f"({HIDE})(true)")
+        await page.goto(f"http://{host(running)}/applications/{place.name}")
+        await expect(page.get_by_text(TRUE)).to_be_visible()
+        await expect(page.get_by_role("status")).to_have_text("paused")
+        await mark(page)
+        await drift(running, place)
+        await is_out(running, place)
+        await expect(page.get_by_text(TRUE)).to_be_visible()
+        assert not streams
+        await page.evaluate(HIDE, False)
+        await expect(page.locator(".diff-side-by-side .diff-changed")).to_contain_text("port: 8081")
+        await expect(page.get_by_role("status")).to_have_text("live")
+        await was_not_reloaded(page)
+        await seen.check()
+
+
+async def test_what_changes_before_the_stream_of_a_page_begins_is_seen(running: Installation, browser: Browser) -> None:
+    place = await delivered(running)
+    async with opened(browser, host(running), "/incidents") as seen:
+        page, begun, may_begin = seen.page, asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            begun.set()
+            await may_begin.wait()
+            await route.continue_()
+
+        await page.route("**/events?*", hold)
+        await page.goto(f"http://{host(running)}/applications/{place.name}")
+        await expect(page.get_by_text(TRUE)).to_be_visible()
+        async with asyncio.timeout(30):
+            await begun.wait()
+        await mark(page)
+        await drift(running, place)
+        await is_out(running, place)
+        await expect(page.get_by_text(TRUE)).to_be_visible()
+        may_begin.set()
         await expect(page.locator(".diff-side-by-side .diff-changed")).to_contain_text("port: 8081")
         await expect(page.get_by_role("status")).to_have_text("live")
         await was_not_reloaded(page)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.parts import Parts, assemble
@@ -91,3 +93,25 @@ async def unstarted(tmp_path: Path, **settings: Any) -> AsyncIterator[tuple[Part
     async with TestClient(TestServer(parts.public)) as http:
         yield parts, http
     await client.aclose()
+
+
+async def read_event(stream: aiohttp.ClientResponse) -> dict[str, str]:
+    """The next event, but for those that only say that the stream lives."""
+    while True:
+        event: dict[str, str] = {}
+        async with asyncio.timeout(10):
+            while line := (await stream.content.readline()).decode().rstrip("\n"):
+                name, _, value = line.partition(": ")
+                event[name] = value
+        if not event:
+            raise EOFError
+        if event["event"] != "beat":
+            return event
+
+
+def change(parts: Parts, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+    """What the watch of Applications tells once its first list is known."""
+    followed = parts.snapshots.followed["Application"]
+    followed.on_change(old, new)
+    assert followed.on_later is not None
+    followed.on_later(old, new)

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient
 from service.answers import RefusedError
 from service.parts import Parts
 from service.web.events import PENDING_MAX, RELOAD, TOPICS_MAX, Events, Reader, StreamBounds
-from tests.support.pages import application, unstarted
+from tests.support.pages import application, change, read_event, unstarted
 from trueup.clients.applications import parse_application
 
 
@@ -54,28 +54,6 @@ async def test_no_more_readers_than_there_may_be() -> None:
 async def live(tmp_path: Path) -> AsyncIterator[tuple[Parts, TestClient[Any, Any]]]:
     async with unstarted(tmp_path, event_streams_max=2, event_heartbeat_seconds=0.05) as (parts, http):
         yield parts, http
-
-
-async def read_event(stream: aiohttp.ClientResponse) -> dict[str, str]:
-    """The next event, but for those that only say that the stream lives."""
-    while True:
-        event: dict[str, str] = {}
-        async with asyncio.timeout(10):
-            while line := (await stream.content.readline()).decode().rstrip("\n"):
-                name, _, value = line.partition(": ")
-                event[name] = value
-        if not event:
-            raise EOFError
-        if event["event"] != "beat":
-            return event
-
-
-def change(parts: Parts, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
-    """What the watch of Applications tells once its first list is known."""
-    followed = parts.snapshots.followed["Application"]
-    followed.on_change(old, new)
-    assert followed.on_later is not None
-    followed.on_later(old, new)
 
 
 async def test_a_browser_hears_of_what_it_asked_for(live: tuple[Parts, TestClient[Any, Any]]) -> None:

@@ -324,7 +324,7 @@ def everything(value: str) -> dict[str, str]:
     view = ApplicationView(
         None, text, NOW, (ObjectView(key, "OutOfSync", lines, 3),), 2, (Deployment(1, text, text, text),)
     )
-    facts = {"topics": [text], "open_incidents": 1, "incidents_problem": text}
+    facts = {"topics": [text], "last": text, "open_incidents": 1, "incidents_problem": text}
     sheet = sheet_of(parse_application(raw), incident)
     about: dict[str, object] = {"sheet": sheet, "incident": incident, "incidents": [incident], "incidents_left_out": 1}
     return {

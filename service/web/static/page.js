@@ -141,8 +141,10 @@
 
   function follow() {
     if (stream || document.hidden) return;
-    const query = topics.map((topic) => `on=${encodeURIComponent(topic)}`).join("&");
-    stream = new EventSource(`/events?${query}`);
+    const query = topics.map((topic) => `on=${encodeURIComponent(topic)}`);
+    // The first stream goes on from before the page was made. A later one need not: what was missed is fetched anew.
+    if (!missed) query.push(`last=${encodeURIComponent(document.body.dataset.last)}`);
+    stream = new EventSource(`/events?${query.join("&")}`);
     stream.addEventListener("hello", () => {
       hear();
       pause = RETRY_MS;
@@ -189,7 +191,9 @@
   soften();
   setInterval(soften, 15_000);
   search();
-  if (topics.length) {
+  // In a tab behind others it may be an hour before anybody looks.
+  if (topics.length && document.hidden) leave("paused");
+  else if (topics.length) {
     follow();
     lookAgain();
   }
