@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import time
+from time import monotonic, time
 from typing import Any
 
 import orjson
@@ -36,8 +36,8 @@ from .quiet import QuietLog
 AUDIT_PATH = "/api/audit"
 #: A body over this is parsed beside the event loop.
 PARSED_INLINE_BYTES_MAX = 256 * 1024
-#: So many events in one piece hold the event loop for a few milliseconds at the most.
-EVENTS_BETWEEN_PAUSES = 100
+#: For so long events are read in one piece: one may be as long as a whole body.
+SECONDS_BETWEEN_PAUSES = 0.005
 RETRY_AFTER_SECONDS = 2
 CLOSED = (
     f"Audit events are not taken: make the Secret {AUDIT_SECRET} in Trueup's namespace, with a token of your choosing "
@@ -161,9 +161,11 @@ class AuditReceiver:
         owned = self._applications.inventories.of(server)
         kinds = self._kinds.setdefault(server, AuditKinds())
         found: dict[Identity, AuditRecord] = {}
-        for number, event in enumerate(events):
-            if number % EVENTS_BETWEEN_PAUSES == EVENTS_BETWEEN_PAUSES - 1:
+        paused_at = monotonic()
+        for event in events:
+            if monotonic() - paused_at >= SECONDS_BETWEEN_PAUSES:
                 await asyncio.sleep(0)
+                paused_at = monotonic()
             kinds.learn(as_mapping(event))
             record = read_event(event, lambda group, resource: kinds.kind_of(group, resource, owned.kinds()))
             if not isinstance(record, AuditRecord):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from trueup.domain.audit import (
     GROUPS_MAX,
     USER_CHARS_MAX,
     AuditRecord,
+    _asked,
     decode,
     encode,
     read_event,
@@ -310,3 +312,17 @@ def test_a_deletion_of_a_whole_kind_counts_for_each_of_its_objects() -> None:
     log.add("home", all_of_them, NOON)
     assert log.of("home", KEY) == [all_of_them]
     assert log.of("home", replace(KEY, namespace="other")) == []
+
+
+PARTS = st.sampled_from(
+    ["dryRun", "dry%52un", "d%72yRun", "%64ryRun", "dryrun", "xdryRun", "dryRunx", "%", "%%", "+", "a"]
+)
+QUERIES = st.lists(st.tuples(PARTS, st.sampled_from(["", "=", "=All", "=a=b", "=%41ll", "=a+b"])), max_size=5)
+
+
+@given(QUERIES)
+def test_a_name_in_a_query_is_found_as_a_server_finds_it(parts: list[tuple[str, str]]) -> None:
+    query = "&".join(name + value for name, value in parts)
+    decoded = [(unquote_plus(name), unquote_plus(value[1:])) for name, value in parts]
+    wanted = next((value for name, value in decoded if name == "dryRun"), "")
+    assert _asked({"requestURI": f"/api/v1/pods?{query}#dryRun=no"}, "dryRun") == wanted
