@@ -11,6 +11,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import structlog
 
@@ -77,8 +78,12 @@ class Attributions:
     def attributed(
         self, changes: Iterable[Change], live: Body | None, key: ResourceKey, server: str = HOME_SERVER
     ) -> Mapping[Path, Attribution]:
-        """Who wrote each place last; of a missing object who deleted it, under the empty path."""
-        return {place.path: found for place, found in self._found(_places(changes, live), Seen.of(live), key, server)}
+        """Who wrote each of the first FIELDS_MAX places last; of a missing object who deleted it, under the empty path.
+
+        Of what comes after them the live object's own managers have to tell: each place takes a look at each event.
+        """
+        places = _places(islice(changes, FIELDS_MAX), live)
+        return {place.path: found for place, found in self._found(places, Seen.of(live), key, server)}
 
     async def know_self(self, server: str, cluster: Cluster) -> None:
         """Ask an API server that sends audit events once what it calls us; one that does not answer is asked again."""

@@ -79,9 +79,9 @@ def moment(time: datetime | str) -> str:
     """`2026-03-01 14:05:09 UTC`; a text that is no time stays what it is."""
     try:
         known = datetime.fromisoformat(time) if isinstance(time, str) else time
-    except ValueError:
+        return known.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError):
         return str(time)
-    return known.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def iso(time: datetime | str) -> str:

@@ -20,7 +20,7 @@ from trueup.domain.application import HOME_SERVER
 from trueup.domain.attributing import Place, Seen
 from trueup.domain.audit import AuditRecord
 from trueup.domain.diff import Change
-from trueup.domain.incident import DriftedObject, Field, Found, Incident
+from trueup.domain.incident import FIELDS_MAX, DriftedObject, Field, Found, Incident
 from trueup.domain.incident_story import closed
 from trueup.domain.managedfields import FieldOwner
 from trueup.domain.resource import ResourceKey
@@ -185,6 +185,13 @@ def test_of_a_missing_object_who_deleted_it_stands_under_the_empty_path() -> Non
     attributions.heard(Heard(HOME_SERVER, (edit_by("alice", second(), "", "delete"),)))
     found = attributions.attributed([], None, KEY)
     assert {path: each.who for path, each in found.items()} == {WHOLE: "probably alice"}
+
+
+def test_of_many_places_the_first_are_told_as_on_the_record_of_an_incident() -> None:
+    attributions = Attributions()
+    changes = [Change(("data", f"n{n}"), "missing", "calm", None, f"/data/n{n}", ()) for n in range(2 * FIELDS_MAX)]
+    found = attributions.attributed(changes, {"metadata": {"uid": "u-1"}}, KEY)
+    assert list(found) == [change.path for change in changes[:FIELDS_MAX]]
 
 
 async def store_of(cluster: Cluster, namespace: str) -> IncidentStore:

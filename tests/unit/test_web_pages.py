@@ -251,6 +251,15 @@ async def test_what_looks_like_a_credential_in_a_message_is_masked(site: Loaded)
     assert "canary" not in page.text
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+01:00", "yesterday", ""])
+async def test_a_time_that_is_none_stays_what_it_is(site: Loaded, time: str) -> None:
+    parts, http = site
+    raw = application("clock")
+    raw["status"]["operationState"] = {"phase": "Succeeded", "message": "done", "finishedAt": time}
+    parts.snapshots.followed["Application"].on_change(None, raw)
+    assert time in (await read(http, "/applications/clock")).text
+
+
 def test_an_object_that_another_application_delivers_is_called_that() -> None:
     view = ApplicationView(None, "c0ffee", NOW, (ObjectView(ResourceKey("", "Pod", "shop", "web"), "OutOfSync", ()),))
     sheet = sheet_of(parse_application(application("shop")), None)

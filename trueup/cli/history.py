@@ -65,7 +65,7 @@ def _revision(source: Raw, revision: str) -> str:
 def _date(text: str) -> str:
     """The time as Go prints it, in UTC; a text that is no time stays as it is."""
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
+        time = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         return text
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
+    return f"{time:%Y-%m-%d %H:%M:%S} +0000 UTC"
