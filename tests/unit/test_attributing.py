@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -260,3 +261,41 @@ def test_who_sent_the_whole_object_is_only_probable_for_what_another_may_have_pu
     elsewhere = write("alice", "11", at=NOON - 60, patch={"spec": {"paused": True}})
     assert who(REPLICAS, elsewhere, bob) == "bob"
     assert who(REPLICAS, write("bob", "11", at=NOON - 60, patch=patch), bob) == "bob"
+
+
+MEMBER = Item((("name", "a"),))
+
+
+@pytest.mark.parametrize(
+    ("path", "alices", "bobs"),
+    [
+        (
+            ("spec", "items", MEMBER, "v"),
+            {"spec": {"items": [{"name": "a", "v": 2}, {"name": "b", "v": 1}]}},
+            {"spec": {"items": [{"name": "a", "v": 2}, {"name": "b", "v": 9}]}},
+        ),
+        (
+            ("spec", "ports", Item((("port", 80),)), "nodePort"),
+            [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 1}],
+            [{"op": "replace", "path": "/spec/ports/1/nodePort", "value": 2}],
+        ),
+    ],
+    ids=["a-list-as-a-whole", "members-by-position"],
+)
+def test_a_later_patch_that_may_have_left_a_member_as_it_was_is_no_proof(
+    path: tuple[Any, ...], alices: object, bobs: object
+) -> None:
+    place = Place(path, (EDITOR,))
+    alice, bob = write("alice", "11", at=NOON - 30, patch=alices), write("bob", patch=bobs)
+    assert who(place, alice, bob) == "probably bob"
+    assert who(place, bob) == "bob"
+
+
+def test_a_patch_of_this_very_member_is_proof_whoever_wrote_there_before() -> None:
+    member = {"$setElementOrder/items": [{"name": "a"}], "items": [{"name": "a", "v": 2}]}
+    place = Place(("spec", "items", MEMBER, "v"), (EDITOR,))
+    writes = [
+        write(user, version, at=NOON + at, patch={"spec": member})
+        for user, version, at in (("alice", "11", -30), ("bob", "12", 0.1))
+    ]
+    assert who(place, *writes) == "bob"

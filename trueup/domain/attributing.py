@@ -149,7 +149,7 @@ def _one_of(
     What was written `before` may be there still, sent along by a write of the whole object.
     """
     authors = {event.person.user for event in (*writes, *before)}
-    in_order = all(event.version and evidence(event.touched, path) == "names it" for event in writes)
+    in_order = all(event.version and event.touched is not None and event.touched.proves(path) for event in writes)
     is_certain = in_order or (len(authors) == 1 and all(event.version for event in writes))
     return _by(attribution, _latest(writes), is_probable=not (is_certain and is_up_to_date))
 

@@ -39,6 +39,15 @@ class Touched:
         """Whether the patch names the place, or something above or below it."""
         return _meets(self.written, path)
 
+    def proves(self, path: Path) -> bool:
+        """Whether the patch writes this very place, or something below it, beyond doubt.
+
+        A list that is sent as a whole names every member, and most of them stand there as they were; and of a member
+        without a name nobody can tell which one it is.
+        """
+        steps = tuple(map(_step, path))
+        return ANY_MEMBER not in steps and any(chain[: len(steps)] == steps for chain in self.written)
+
     def removes(self, path: Path) -> bool:
         """Whether the patch takes the place away, or something above it."""
         above = (chain for chain in self.removed if len(chain) <= len(path))
