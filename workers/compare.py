@@ -49,7 +49,7 @@ async def compare(run: Run, application: Application) -> Comparison:
         comparison = whole
     comparison = replace(comparison, shared=_shared(run.worker, application, comparison))
     comparison = await engine.without_defaults(cluster, comparison)
-    comparison.teach(run.redactor)
+    await comparison.teach_beside(run.redactor)
     return comparison
 
 

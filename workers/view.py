@@ -79,7 +79,7 @@ async def _compared(run: Run, application: Application) -> Comparison:
     if sources is None:
         sources = await engine.checkout(application, revisions=application.revisions)
     _, comparison = await compared(engine, cluster, application, sources)
-    comparison.teach(run.redactor)
+    await comparison.teach_beside(run.redactor)
     return comparison
 
 

@@ -265,3 +265,30 @@ def test_an_object_nested_beyond_reason_is_masked_where_it_is_too_deep():
     for _ in range(400):
         body = {"a": body}
     assert "value" not in str(Redactor().body({"apiVersion": "v1", "kind": "X", "spec": body}))
+
+
+def test_what_another_redactor_knows_is_masked_from_when_it_is_included():
+    redactor, other, third = Redactor(), Redactor(), Redactor()
+    for each, value in ((redactor, "own-value"), (other, "abc-defghi"), (third, "defghi-jkl")):
+        each.add(value)
+    other.include(third)
+    redactor.include(other)
+    redactor.add("later-value")
+    assert redactor.text("own-value later-value abc-defghi-jkl") == f"{MASK} {MASK} {MASK}"
+    assert redactor.text("said abc-def…") == f"said {MASK}…"
+    assert other.text("own-value") == "own-value"
+
+
+def test_a_value_that_is_known_is_not_gone_through_again():
+    class Read(bytes):
+        times = 0
+
+        def decode(self, *args: str, **more: str) -> str:
+            Read.times += 1
+            return super().decode(*args, **more)
+
+    redactor = Redactor()
+    redactor.add(Read(b"first\nsecond-line"))
+    once = Read.times
+    redactor.add(Read(b"first\nsecond-line"))
+    assert Read.times == once > 0

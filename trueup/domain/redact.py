@@ -9,23 +9,26 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import orjson
 
+from trueup.domain.known_forms import HEAD_CHARS, KnownForms, Span
 from trueup.domain.manifest import LAST_APPLIED_ANNOTATION
 from trueup.domain.resource import Body
 
 MASK = "••••"
 #: Shorter values are masked in their place only: masked by value they would leave no text readable.
-VALUE_CHARS_MIN = 4
+VALUE_CHARS_MIN = HEAD_CHARS
 #: Lines and JSON members inside of a value count as values of their own from this length on.
 PART_CHARS_MIN = 8
 #: A value cut off at the end of a shortened text is known by this many characters of its beginning.
 CUT_CHARS_MIN = 6
 NESTING_MAX = 300
+#: Learning a value takes as long as so many characters of it, however short it is.
+VALUE_COSTS_CHARS = 20
 
 #: In the name of a value, these say that it is secret: a part of a regular expression, whatever its case.
 TELLING_WORDS = "pass|secret|token|key|cred|auth|private|cert|salt|dsn|url|uri|connection"
@@ -49,15 +52,20 @@ class Redactor:
     """Collects secret values and masks them in texts and objects. One per run; never shared between tenants."""
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
-        self._ordered: list[str] | None = None
+        self._own = KnownForms()
+        self._known: tuple[KnownForms, ...] = (self._own,)
+        self._added: set[bytes] = set()
 
     def add(self, value: str | bytes) -> None:
         """Mask this value from now on, as it is and encoded as base64, in a URL or in JSON."""
         raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
-        self._add_forms(raw)
+        if raw in self._added:
+            # Most values are learned twice, as Git has them and as they are live.
+            return
+        self._added.add(raw)
+        self._own.add(_forms(raw))
         for part in _parts(raw):
-            self._add_forms(part.encode("utf-8", "surrogatepass"))
+            self._own.add(_forms(part.encode("utf-8", "surrogatepass")))
 
     def add_credentials(self, username: str, password: str) -> None:
         """A password, and how it looks beside its user name in an Authorization header."""
@@ -82,6 +90,10 @@ class Redactor:
             else:
                 if isinstance(inner, dict) and LAST_APPLIED_ANNOTATION not in _annotations(inner):
                     self.learn({**inner, "apiVersion": "v1", "kind": "Secret"})
+
+    def include(self, other: Redactor) -> None:
+        """Mask from now on what the other knows, who is to learn nothing more."""
+        self._known += other._known
 
     def text(self, text: str) -> str:
         """The text with every known value masked, and whatever looks like a credential."""
@@ -144,40 +156,25 @@ class Redactor:
             if decoded is not None:
                 self.add(decoded)
 
-    def _add_forms(self, raw: bytes) -> None:
-        self._forms.update(form for form in _forms(raw) if len(form) >= VALUE_CHARS_MIN)
-        self._ordered = None
-
-    def _spans(self, text: str) -> list[tuple[int, int]]:
-        if self._ordered is None:
-            self._ordered = sorted(self._forms, key=len)
-        spans = []
-        for form in self._ordered:
-            if len(form) > len(text):
-                break
-            start = text.find(form)
-            while start >= 0:
-                spans.append((start, start + len(form)))
-                start = text.find(form, start + 1)
-        if text.endswith("…"):
-            spans += self._cut_off(text)
-        return spans
-
-    def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where the beginning of a value stands at the end of a text that was shortened."""
-        end = len(text) - 1
-        for form in self._ordered or ():
-            start = text.find(form[:CUT_CHARS_MIN], max(0, end - len(form)))
-            while 0 <= start <= end - CUT_CHARS_MIN:
-                if form.startswith(text[start:end]):
-                    yield start, end
-                    break
-                start = text.find(form[:CUT_CHARS_MIN], start + 1)
+    def _spans(self, text: str) -> Iterator[Span]:
+        # The beginning of a value may stand at the end of a text that was shortened.
+        cut_at = len(text) - 1 if text.endswith("…") else None
+        for known in self._known:
+            yield from known.spans(text, cut_at=cut_at, cut_chars_min=CUT_CHARS_MIN)
 
 
 def is_secret(body: Body) -> bool:
     """Whether the object is a core Secret, whatever API version it names."""
     return body.get("kind") == "Secret" and "/" not in str(body.get("apiVersion", ""))
+
+
+def chars_to_learn(body: Body) -> int:
+    """About how much a redactor would learn of the object, as the number of characters that takes as long."""
+    if not is_secret(body):
+        return 0
+    shown = [content for section, content in body.items() if section not in _SECRET_SHOWS]
+    leaves = _leaves([shown, _annotations(body).get(LAST_APPLIED_ANNOTATION)])
+    return sum(VALUE_COSTS_CHARS + (len(leaf) if isinstance(leaf, str) else 0) for leaf in leaves)
 
 
 def mask(value: bytes) -> str:
@@ -288,7 +285,7 @@ def _lower(match: re.Match[str]) -> str:
     return match[0].lower()
 
 
-def _masked(text: str, spans: list[tuple[int, int]]) -> str:
+def _masked(text: str, spans: Iterable[Span]) -> str:
     """Overlapping values are masked as one."""
     pieces: list[str] = []
     position = 0

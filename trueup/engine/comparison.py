@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -16,7 +16,7 @@ from trueup.domain.explain import Explanation
 from trueup.domain.health import Health, assess, worst
 from trueup.domain.ignore_held import NOTHING_HELD, Held
 from trueup.domain.object_options import object_options
-from trueup.domain.redact import Redactor
+from trueup.domain.redact import Redactor, chars_to_learn
 from trueup.domain.resource import Body, Manifest, ResourceKey, tracked_by
 from trueup.domain.status import Condition, ResourceEntry, images_of
 from trueup.domain.verdict import explained, local_verdict
@@ -24,6 +24,8 @@ from trueup.engine.observe import Observed
 
 #: So many comparisons in one piece hold the event loop for a few dozen milliseconds at the most.
 OBJECTS_BETWEEN_PAUSES = 20
+#: Learning so much holds it for some 20 ms; a thread costs a tenth of a millisecond, each time.
+LEARNED_ON_LOOP_CHARS_MAX = 20_000
 #: Of the Applications that claim one object, so many are named.
 APPLICATIONS_NAMED_MAX = 3
 
@@ -199,11 +201,21 @@ class Comparison:
 
     def teach(self, redactor: Redactor) -> None:
         """Let the redactor know every secret value on either side."""
-        for manifest in self.manifests.values():
-            redactor.learn(manifest.body)
-        for body in self.live.values():
-            if body is not None:
-                redactor.learn(body)
+        for body in self._bodies():
+            redactor.learn(body)
+
+    async def teach_beside(self, redactor: Redactor) -> None:
+        """The same, beside the loop where there is much to learn, which has leases to renew meanwhile."""
+        bodies = list(self._bodies())
+        if sum(map(chars_to_learn, bodies)) <= LEARNED_ON_LOOP_CHARS_MAX:
+            self.teach(redactor)
+            return
+        # The thread has a redactor of its own: it goes on where nobody waits for it any more, and this one is read.
+        redactor.include(await asyncio.to_thread(_that_knows, bodies))
+
+    def _bodies(self) -> Iterator[Body]:
+        yield from (manifest.body for manifest in self.manifests.values())
+        yield from (body for body in self.live.values() if body is not None)
 
     def with_live(self, applied: Mapping[ResourceKey, Body | None], held: Held = NOTHING_HELD) -> Comparison:
         """The same desired state against what writes have made of the cluster since; `held` is of that too.
@@ -231,6 +243,13 @@ class Comparison:
                 else:
                     diffs[key] = settle_with(diff, held.of_live(key, body)) if body is not None else diff
         return replace(self, live=live, diffs=diffs, held=held, unreadable={**self.unreadable, **unknown})
+
+
+def _that_knows(bodies: Iterable[Body]) -> Redactor:
+    redactor = Redactor()
+    for body in bodies:
+        redactor.learn(body)
+    return redactor
 
 
 def _named(applications: Collection[str]) -> str:
