@@ -20,24 +20,28 @@ REPLICAS = Place(("spec", "replicas"), (EDITOR,))
 PAUSED = Place(("spec", "paused"), (EDITOR,))
 LABEL = Place(("metadata", "labels", "team"))
 SEEN = Seen("u-1", "12")
+TO_FIVE = {"spec": {"replicas": 5}}
+#: Our own write, before which nothing is there any more.
+OURS = write("trueup", "9", manager="trueup", at=NOON - 90)
 
 
 def who(place: Place, *writes: object, seen: Seen = SEEN) -> str:
-    return attributed(place, seen, writes).who  # type: ignore[arg-type]
+    return attributed(place, seen, writes, own_user="trueup").who  # type: ignore[arg-type]
 
 
 def test_the_write_that_made_the_version_is_certain() -> None:
-    found = attributed(REPLICAS, SEEN, [write("alice")])
+    found = attributed(REPLICAS, SEEN, [write("alice", patch=TO_FIVE)])
     assert str(found) == "alice with kubectl-edit"
     assert (found.operation, found.time) == ("Update", SECOND)
 
 
 def test_a_later_version_by_a_controller_leaves_it_certain() -> None:
     seen = Seen("u-1", "19", generation=3)
-    assert who(REPLICAS, replace(write("alice"), generation=3), seen=seen) == "alice"
+    assert who(REPLICAS, replace(write("alice", patch=TO_FIVE), generation=3), seen=seen) == "alice"
     # Of metadata the generation says nothing.
     label = Place(("metadata", "labels", "a"), (EDITOR,))
-    assert who(label, replace(write("alice"), generation=3), seen=seen) == "probably alice"
+    labelled = write("alice", patch={"metadata": {"labels": {"a": "b"}}})
+    assert who(label, replace(labelled, generation=3), seen=seen) == "probably alice"
 
 
 def test_nobody_is_certain_while_the_event_of_a_later_write_may_be_on_its_way() -> None:
@@ -105,7 +109,7 @@ def test_the_last_of_two_that_name_the_place_wrote_it() -> None:
 
 
 def test_a_write_that_changed_nothing_is_nobodys() -> None:
-    writes = [write("alice", "12"), write("bob", "12", at=NOON + 0.3)]
+    writes = [OURS, write("alice", "12"), write("bob", "12", at=NOON + 0.3)]
     assert who(REPLICAS, *writes) == "alice"
     assert who(LABEL, *writes) == "alice"
 
@@ -216,7 +220,7 @@ def test_who_deleted_an_object_before_it_was_made_anew_has_not_deleted_it_now() 
 def test_a_spoofed_manager_is_no_person_and_does_not_hide_one() -> None:
     spoofed = Place(("spec", "replicas"), (FieldOwner("bob", "Update", "", SECOND),))
     assert attributed(spoofed, SEEN, []).person is None
-    assert str(attributed(spoofed, SEEN, [write("alice", manager="bob")])) == "alice with bob"
+    assert str(attributed(spoofed, SEEN, [write("alice", manager="bob", patch=TO_FIVE)])) == "alice with bob"
     assert who(spoofed, write("bob")) == ""
 
 
@@ -259,7 +263,8 @@ def test_who_sent_the_whole_object_is_only_probable_for_what_another_may_have_pu
         assert who(REPLICAS, before, bob) == "probably bob"
         assert attributed(REPLICAS, SEEN, [before, ours, bob], own_user="trueup").who == "bob"
     elsewhere = write("alice", "11", at=NOON - 60, patch={"spec": {"paused": True}})
-    assert who(REPLICAS, elsewhere, bob) == "bob"
+    assert who(REPLICAS, OURS, elsewhere, bob) == "bob"
+    assert who(REPLICAS, elsewhere, bob) == "probably bob"
     assert who(REPLICAS, write("bob", "11", at=NOON - 60, patch=patch), bob) == "bob"
 
 
@@ -288,7 +293,8 @@ def test_a_later_patch_that_may_have_left_a_member_as_it_was_is_no_proof(
     place = Place(path, (EDITOR,))
     alice, bob = write("alice", "11", at=NOON - 30, patch=alices), write("bob", patch=bobs)
     assert who(place, alice, bob) == "probably bob"
-    assert who(place, bob) == "bob"
+    assert who(place, bob) == "probably bob"
+    assert who(place, OURS, bob) == "bob"
 
 
 def test_a_patch_of_this_very_member_is_proof_whoever_wrote_there_before() -> None:

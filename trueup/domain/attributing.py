@@ -130,7 +130,8 @@ def _owned(
     then = [event for event in about if int(event.received_at) <= second <= event.completed_at]
     if then:
         before = [event for event in left if event.completed_at < second]
-        return _one_of(attribution, path, then, before, is_up_to_date=is_up_to_date)
+        is_all_known = delivered is not None or any(event.verb == "create" and event.version for event in known)
+        return _one_of(attribution, path, then, before, is_all_known=is_all_known, is_up_to_date=is_up_to_date)
     # The manager wrote something else in that second. What it wrote here before is probably still there.
     before = [event for event in left if event.completed_at < second and evidence(event.touched, path) == "names it"]
     return _by(attribution, _latest(before), is_probable=True) if before else attribution
@@ -142,16 +143,23 @@ def _one_of(
     writes: Sequence[AuditRecord],
     before: Iterable[AuditRecord],
     *,
+    is_all_known: bool,
     is_up_to_date: bool,
 ) -> Attribution:
     """The author of the last of these writes, each of which may be the one.
 
-    What was written `before` may be there still, sent along by a write of the whole object.
+    What was written `before` may be there still, sent along by a write of the whole object. So may be what was written
+    before the log began, unless `is_all_known` or one of the writes put there what any earlier one had left.
     """
-    authors = {event.person.user for event in (*writes, *before)}
-    in_order = all(event.version and event.touched is not None and event.touched.proves(path) for event in writes)
-    is_certain = in_order or (len(authors) == 1 and all(event.version for event in writes))
+    all_of_them = (*writes, *before)
+    is_all_known = is_all_known or any(_is_proof(event, path) for event in all_of_them)
+    is_of_one = len({event.person.user for event in all_of_them}) == 1 and all(event.version for event in writes)
+    is_certain = all(_is_proof(event, path) for event in writes) or (is_of_one and is_all_known)
     return _by(attribution, _latest(writes), is_probable=not (is_certain and is_up_to_date))
+
+
+def _is_proof(event: AuditRecord, path: Path) -> bool:
+    return bool(event.version) and event.touched is not None and event.touched.proves(path)
 
 
 def _scaled(attribution: Attribution, place: Place, writes: Iterable[AuditRecord]) -> Attribution:
