@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from time import time
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,8 @@ from tests.support.bad_input import fresh
 from tests.support.commands import said
 from tests.support.drift import DEPLOYMENT, HEALING, incident, incidents, is_healed, person
 from tests.support.fixtures import in_own_task
-from tests.support.product import AUTOMATED, Installation, config_map, is_synced
+from tests.support.product import AUTOMATED, STEP_SECONDS, Installation, config_map, is_synced
+from tests.support.wait import wait_until
 from trueup.domain.incident import Incident
 
 
@@ -106,6 +108,8 @@ async def test_two_people_in_one_second_are_told_apart(running: Installation) ->
     async with person(running, "alice") as alice, person(running, "bob") as bob:
         resource = await alice.resource("", "ConfigMap")
         where = running.delivered_to
+        # Most of a second is left for the three of them.
+        await wait_until(lambda: time() % 1 < 0.2, STEP_SECONDS, "a second begins")
         await asyncio.gather(
             alice.merge_patch(resource, where, one, {"data": {"mood": "a"}}, field_manager="kubectl-edit"),
             bob.merge_patch(resource, where, one, {"data": {"sea": "b"}}, field_manager="kubectl-edit"),
