@@ -315,7 +315,21 @@ def test_a_deletion_of_a_whole_kind_counts_for_each_of_its_objects() -> None:
 
 
 PARTS = st.sampled_from(
-    ["dryRun", "dry%52un", "d%72yRun", "%64ryRun", "dryrun", "xdryRun", "dryRunx", "%", "%%", "+", "a"]
+    [
+        "dryRun",
+        "dry%52un",
+        "d%72yRun",
+        "dryRu%6E",
+        "dryRu%6e",
+        "%64ryRun",
+        "dryrun",
+        "xdryRun",
+        "dryRunx",
+        "%",
+        "%%",
+        "+",
+        "a",
+    ]
 )
 QUERIES = st.lists(st.tuples(PARTS, st.sampled_from(["", "=", "=All", "=a=b", "=%41ll", "=a+b"])), max_size=5)
 
