@@ -12,8 +12,8 @@ from typing import Any
 
 from trueup.domain.adoption.members import stated_at
 from trueup.domain.diff import Change
-from trueup.domain.fieldpath import ABSENT, Path, find, pointer
-from trueup.domain.managedfields import Cursor, FieldOwner, root
+from trueup.domain.fieldpath import ABSENT, Path, Pointers
+from trueup.domain.managedfields import Cursor, Cursors, FieldOwner
 from trueup.domain.normalize import TEXT_MAPS
 from trueup.domain.resource import Body
 
@@ -26,7 +26,8 @@ def widened(changes: Iterable[Change], stated: Body, live: Body) -> tuple[Change
         top = _top(change, stated)
         tops.setdefault(top, set()).update(change.owners)
         found.setdefault(top, change if top == change.path else replace(change, path=top))
-    return tuple(_whole(change, tops[path], live) for path, change in found.items())
+    places, cursors = Pointers(live), Cursors(live)
+    return tuple(_whole(change, tops[path], places, cursors) for path, change in found.items())
 
 
 def _top(change: Change, stated: Body) -> Path:
@@ -42,16 +43,14 @@ def _top(change: Change, stated: Body) -> Path:
     return change.path
 
 
-def _whole(change: Change, owners: Collection[FieldOwner], live: Body) -> Change:
-    if change.kind != "extra" or not isinstance(value := find(live, change.path), Mapping):
+def _whole(change: Change, owners: Collection[FieldOwner], places: Pointers, cursors: Cursors) -> Change:
+    if change.kind != "extra":
         return change
-    if change.pointer == pointer(live, change.path):
+    place, value = places.found(change.path)
+    if not isinstance(value, Mapping) or change.pointer == place:
         return change
-    cursor = root(live)
-    for segment in change.path:
-        cursor = cursor.below(segment)
-    written = _written_by(value, owners, cursor)
-    return replace(change, live=written, removes=change.path, pointer=pointer(live, change.path))
+    written = _written_by(value, owners, cursors.at(change.path))
+    return replace(change, live=written, removes=change.path, pointer=place)
 
 
 def _written_by(value: Mapping[str, Any], owners: Collection[FieldOwner], cursor: Cursor) -> dict[str, Any]:
